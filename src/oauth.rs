@@ -1,0 +1,12 @@
+//! The protocol's rules and formats. Pure: values and `now` in, values or [`Error`] out; no I/O, no clock, no randomness.
+
+pub mod client_metadata;
+pub mod error;
+pub mod params;
+pub mod pkce;
+pub mod redirect_uri;
+pub mod response_mode;
+pub mod scope;
+pub mod server_metadata;
+
+pub use error::{Error, ErrorCode, Result};

@@ -1,10 +1,15 @@
 //! The client as the user sees it: who asks, where the answer goes, and what the client promises
 //! (OIDC Dynamic Client Registration 1.0 section 2: `logo_uri`, `policy_uri`, `tos_uri` are to be shown).
 
+use std::borrow::Cow;
+
 use maud::{Markup, html};
 use url::Url;
 
 use super::layout::{own_path, web_link};
+
+/// Characters of a client's name that are shown.
+const NAME_LIMIT: usize = 60;
 
 /// What its metadata says of a client. Anyone may have registered it: the redirect host is the only part it cannot make up.
 #[derive(Clone, Copy, Debug)]
@@ -36,30 +41,40 @@ impl ClientCard<'_> {
 
     /// The name, isolated: right-to-left marks in it cannot reorder the sentence around it.
     pub(super) fn name(&self) -> Markup {
-        html! { bdi.name { (self.name) } }
+        html! { bdi.name { (short_name(self.name)) } }
     }
 
-    /// The host that gets the answer, and the client's own pages as far as they are web pages.
-    pub(super) fn facts(&self) -> Markup {
+    /// The host that gets the answer. On a page that asks for consent it belongs above the answer.
+    pub(super) fn destination(&self) -> Markup {
+        html! { p.destination { "You will return to " bdi.host { (self.redirect_host) } } }
+    }
+
+    /// The client's own pages, as far as they are web pages.
+    pub(super) fn links(&self) -> Markup {
         let links = [
             (self.client_uri.and_then(web_link), "Website"),
             (self.policy_uri.and_then(web_link), "Privacy policy"),
             (self.tos_uri.and_then(web_link), "Terms of service"),
         ];
         html! {
-            footer.facts {
-                p { "You will return to " bdi.host { (self.redirect_host) } }
-                @if links.iter().any(|(uri, _)| uri.is_some()) {
-                    ul.links aria-label={ "About " (self.name) } {
-                        @for (uri, text) in &links {
-                            @if let Some(uri) = uri {
-                                li { a href=(uri) rel="noopener noreferrer" { (text) } }
-                            }
+            @if links.iter().any(|(uri, _)| uri.is_some()) {
+                ul.links aria-label={ "About " (short_name(self.name)) } {
+                    @for (uri, text) in &links {
+                        @if let Some(uri) = uri {
+                            li { a href=(uri) rel="noopener noreferrer" { (text) } }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// A client's name as far as it is shown: one that goes on and on would be a text of the client's on our page.
+pub(super) fn short_name(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(NAME_LIMIT) {
+        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
     }
 }
 
@@ -93,7 +108,7 @@ mod tests {
 
     #[test]
     fn logo_links_and_redirect_host_are_shown() {
-        let html = html! { (card().picture()) (card().name()) (card().facts()) }.into_string();
+        let html = html! { (card().picture()) (card().name()) (card().destination()) (card().links()) }.into_string();
         for part in [
             "src=\"/ui/logo?client=1\"",
             ">Notes<",
@@ -117,8 +132,15 @@ mod tests {
     #[test]
     fn links_that_are_not_web_addresses_are_dropped() {
         let bad = Some("javascript:alert(1)");
-        let html = ClientCard { client_uri: bad, policy_uri: bad, tos_uri: bad, ..card() }.facts().into_string();
-        assert!(!html.contains("<a") && !html.contains("<ul"), "{html}");
+        let html = ClientCard { client_uri: bad, policy_uri: bad, tos_uri: bad, ..card() }.links().into_string();
+        assert_eq!(html, "");
+    }
+
+    #[test]
+    fn a_name_without_end_is_cut() {
+        let just = "é".repeat(NAME_LIMIT);
+        assert_eq!(short_name(&just), just);
+        assert_eq!(short_name(&format!("{just}x")), format!("{just}…"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::client::ClientCard;
+use super::client::{ClientCard, short_name};
 use super::layout::{self, Look};
 
 /// Posts `consent_challenge`, one `grant_scope` for each box left checked, `remember=true` if checked, and `action` =
@@ -60,12 +60,12 @@ impl Consent<'_> {
                 }
             }
             (layout::form(self.action, ("consent_challenge", self.challenge), &self.fields()))
-            (self.client.facts())
+            (self.client.links())
             form #switch method="post" action=(self.action) {
                 input type="hidden" name="consent_challenge" value=(self.challenge);
             }
         };
-        layout::page(look, &format!("Allow {}?", self.client.name), &main)
+        layout::page(look, &format!("Allow {}?", short_name(self.client.name)), &main)
     }
 
     fn fields(&self) -> Markup {
@@ -77,6 +77,7 @@ impl Consent<'_> {
                 }
             }
             (layout::checkbox("remember", "Do not ask me again", self.remember))
+            (self.client.destination())
             (layout::answers("Allow", "Deny"))
         }
     }
@@ -133,6 +134,7 @@ mod tests {
         for part in [">Notes<", ">ada<", ">app.notes.example<", "href=\"https://notes.example/privacy\""] {
             assert!(html.contains(part), "{part}");
         }
+        assert!(html.find(">app.notes.example<") < html.find("id=\"accept\""), "before the answer");
         assert!(html.contains("id=\"remember\" name=\"remember\" type=\"checkbox\" value=\"true\">"));
     }
 

@@ -38,7 +38,9 @@ impl Login<'_> {
                 p.alert #failure role="alert" { (failure) }
             }
             (layout::form(self.action, ("login_challenge", self.challenge), &self.fields()))
-            @if let Some(client) = &self.client { (client.facts()) }
+            @if let Some(client) = &self.client {
+                footer.facts { (client.destination()) (client.links()) }
+            }
         };
         // A page that came back says so in its title, which is read first.
         layout::page(look, if failed { "Error: Sign in" } else { "Sign in" }, &main)

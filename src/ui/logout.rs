@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::client::short_name;
 use super::layout::{self, Look};
 
 /// Posts `logout_challenge` and `action` = `accept` or `reject`.
@@ -22,7 +23,7 @@ impl Confirm<'_> {
                 h1 { "Sign out?" }
                 p {
                     @if let Some(client) = self.client_name {
-                        bdi.name { (client) } " asks to sign you out of " bdi.name { (look.title) } "."
+                        bdi.name { (short_name(client)) } " asks to sign you out of " bdi.name { (look.title) } "."
                     } @else {
                         "You will be signed out of " bdi.name { (look.title) } " on this device."
                     }

@@ -190,14 +190,16 @@ a:not(.button) { color: var(--link); text-underline-offset: .15em; }
 a:not(.button):hover { text-decoration-thickness: 2px; }
 
 .facts { padding-top: 1.25rem; border-top: 1px solid var(--line); color: var(--muted); font-size: .875rem; text-align: center; }
+.destination { color: var(--muted); font-size: .875rem; text-align: center; }
+form .destination { padding: .375rem 0; }
 .host { font-weight: 600; color: var(--text); }
-.links { display: flex; flex-wrap: wrap; justify-content: center; gap: 0 1.25rem; list-style: none; }
+.links { display: flex; flex-wrap: wrap; justify-content: center; gap: 0 1.25rem; list-style: none; font-size: .875rem; }
 .links a { display: inline-block; padding: .5rem 0; }
 .facts dl { display: grid; grid-template-columns: auto 1fr; gap: .25rem 1rem; text-align: start; }
 .facts dd { color: var(--text); }
 code { font: .8125rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace; }
 
-@media (min-width: 40rem) { body { padding-top: 9vh; } .card { padding: 2.25rem 2.5rem; } }
+@media (min-width: 40rem) { body { padding-top: clamp(1.5rem, 7vh, 5rem); } .card { padding: 2.25rem 2.5rem; } }
 @media (max-width: 30rem) {
   body { padding: 1.25rem 0 0; }
   .card { flex: 1; padding: 1.75rem 1.25rem; border-width: 1px 0 0; border-radius: 1.25rem 1.25rem 0 0; box-shadow: none; }

@@ -127,7 +127,7 @@ mod tests {
             "77QmUPtjPfzWtF2AnpK9RQ"
         );
         assert_eq!(
-            left_half_hash(Algorithm::Rs256, "Qcb0Orv1zh30vL1MPRsbm-diHiMZcLyvvn1arpZv-Jxf_11jnpEX3Tgfvk"),
+            left_half_hash(Algorithm::Rs256, "Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk"),
             "LDktKdoQak3Pk0cnXxCltA"
         );
     }

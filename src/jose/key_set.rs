@@ -251,7 +251,7 @@ mod tests {
         assert!(refusal.is_unknown_key());
         assert_eq!(refusal.to_string(), "the JSON Web Token is not valid");
 
-        for kid in ["../../etc/passwd", "' OR 1=1--", "\u0000", "", &"k".repeat(4000)] {
+        for kid in ["../../etc/passwd", "' OR 1=1--", r"\u0000", "", &"k".repeat(4000)] {
             let header = encode(format!(r#"{{"alg":"ES256","kid":"{kid}"}}"#));
             let token = format!("{header}.{}.{}", encode("{}"), encode([1; 64]));
             assert!(set.verify(&token, &ANY).unwrap_err().is_unknown_key(), "{kid}");

@@ -1,1 +1,53 @@
-//! Not written yet.
+//! What every request is served with.
+
+use std::sync::Arc;
+
+use crate::attempts::Attempts;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::fetch::Fetch;
+use crate::keys::Keys;
+use crate::password::{Passwords, VerifiedSecrets};
+use crate::store::Store;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub keys: Keys,
+    pub clock: Clock,
+    pub fetch: Fetch,
+    /// The sixth field: what must be one for the whole process to be a bound at all.
+    pub guard: Arc<Guard>,
+}
+
+/// The bounds on guessing and on hashing.
+pub struct Guard {
+    pub passwords: Passwords,
+    pub verified_secrets: VerifiedSecrets,
+    pub per_account: Attempts,
+    pub per_address: Attempts,
+}
+
+impl App {
+    /// Opens the store that the configuration names. Fails only where it names one that can not be.
+    pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let store = Store::open(&config.database).await?;
+        let limits = &config.limits;
+        let guard = Guard {
+            passwords: Passwords::new(config.accounts.argon2, limits.password_hashes),
+            verified_secrets: VerifiedSecrets::new(),
+            per_account: Attempts::new(limits.login_per_account, limits.login_window),
+            per_address: Attempts::new(limits.login_per_address, limits.login_window),
+        };
+        Ok(Self {
+            keys: Keys::new(&config),
+            fetch: Fetch::new(&config.clients)?,
+            store,
+            clock,
+            guard: Arc::new(guard),
+            config: Arc::new(config),
+        })
+    }
+}

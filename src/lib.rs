@@ -8,6 +8,8 @@ pub mod id;
 pub mod secret;
 
 pub mod config;
+
+pub mod attempts;
 pub mod password;
 pub mod seal;
 
@@ -26,6 +28,7 @@ pub mod app;
 pub mod client_auth;
 pub mod flow;
 pub mod issue;
+pub mod token;
 
 pub mod grant;
 

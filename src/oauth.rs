@@ -1,12 +1,17 @@
 //! The protocol's rules and formats. Pure: values and `now` in, values or [`Error`] out; no I/O, no clock, no randomness.
 
+pub mod authorization_request;
+pub mod claims;
 pub mod client_metadata;
 pub mod error;
+pub mod id_token;
+pub mod interaction;
 pub mod params;
 pub mod pkce;
 pub mod redirect_uri;
 pub mod response_mode;
 pub mod scope;
 pub mod server_metadata;
+pub mod token;
 
 pub use error::{Error, ErrorCode, Result};

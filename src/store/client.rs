@@ -173,8 +173,7 @@ impl Store {
             after = page.last().map(|client| client.id.to_string());
             found.extend(page.into_iter().filter(|client| {
                 let metadata = client.metadata();
-                name.is_none_or(|name| metadata.client_name.as_deref() == Some(name))
-                    && owner.is_none_or(|owner| metadata.owner.as_deref() == Some(owner))
+                name.is_none_or(|name| metadata.client_name == name) && owner.is_none_or(|owner| metadata.owner == owner)
             }));
             if last || found.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
                 found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -207,7 +206,7 @@ impl Store {
 
 async fn replace_origins(tx: &mut Tx, id: &ClientId, metadata: &ClientMetadata) -> Result<()> {
     sql!(&mut *tx, execute, "DELETE FROM client_origins WHERE client_id = $1", id)?;
-    for origin in metadata.allowed_cors_origins() {
+    for origin in &metadata.allowed_cors_origins {
         sql!(
             &mut *tx,
             execute,

@@ -1,0 +1,70 @@
+//! The payloads of sealed tokens and codes, and the token endpoint's answer (RFC 6749 section 5.1).
+
+use serde::{Deserialize, Serialize};
+
+use super::scope::Scope;
+use crate::clock::Timestamp;
+use crate::id::{ClientId, GrantId, TokenId};
+
+/// What an opaque access token carries. It is never stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccessToken {
+    /// A token of a grant: who and what for stands in the grant's row.
+    Grant {
+        id: TokenId,
+        grant: GrantId,
+        /// The refresh generation that it was issued with; it dies when that one is rotated away.
+        generation: i64,
+        /// Where a refresh asked for less than the grant has (RFC 6749 section 6).
+        narrowed: Option<Scope>,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+    },
+    /// A token of client credentials: there is no grant, everything is in here.
+    Client {
+        id: TokenId,
+        client: ClientId,
+        scope: Scope,
+        audience: Vec<String>,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+    },
+}
+
+impl AccessToken {
+    pub const fn expires_at(&self) -> Timestamp {
+        match self {
+            Self::Grant { expires_at, .. } | Self::Client { expires_at, .. } => *expires_at,
+        }
+    }
+}
+
+/// A refresh token: one generation of a grant. Alike for the same generation, so that a repeated request gets the
+/// same successor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshToken {
+    pub grant: GrantId,
+    pub generation: i64,
+}
+
+/// An authorization code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    pub grant: GrantId,
+}
+
+/// The token endpoint's answer.
+#[derive(Debug, Serialize)]
+pub struct TokenResponse {
+    pub access_token: String,
+    /// Lower case, as Hydra writes it (RFC 6749 section 5.1: case insensitive).
+    pub token_type: &'static str,
+    /// In seconds.
+    pub expires_in: u64,
+    #[serde(skip_serializing_if = "Scope::is_empty")]
+    pub scope: Scope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+}

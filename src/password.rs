@@ -79,8 +79,7 @@ impl Passwords {
     pub fn new(params: Argon2Params, concurrency: usize) -> Result<Self, PasswordError> {
         let Argon2Params { memory_kib, iterations, parallelism } = params;
         let length = Some(Params::DEFAULT_OUTPUT_LEN);
-        let params =
-            Params::new(memory_kib, iterations, parallelism, length).map_err(|_| PasswordError::Parameters)?;
+        let params = Params::new(memory_kib, iterations, parallelism, length).map_err(|_| PasswordError::Parameters)?;
         let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS / (1 + QUEUE));
         let capacity = concurrency * (1 + QUEUE);
         Ok(Self(Arc::new(Inner {
@@ -210,7 +209,11 @@ impl Stored {
         {
             return Err("its parameters ask for too much");
         }
-        let salt = phc.salt.filter(|salt| salt.len() >= argon2::MIN_SALT_LEN).ok_or("it has no salt")?.to_vec();
+        let salt = phc
+            .salt
+            .filter(|salt| salt.len() >= argon2::MIN_SALT_LEN)
+            .ok_or("it has no salt, or too short a one")?
+            .to_vec();
         let hash = phc.hash.ok_or("it has no hash")?.as_bytes().to_vec();
         Ok(Self { algorithm, version, params, salt, hash })
     }
@@ -389,7 +392,8 @@ mod tests {
         let stored = passwords.hash(&secret("a")).await.unwrap();
         let all = u32::try_from(passwords.0.capacity).unwrap();
         let _taken = passwords.0.admitted.acquire_many(all).await.unwrap();
-        for stored in [None, Some(""), Some("$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA"), Some(&*stored)]
+        for stored in
+            [None, Some(""), Some("$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA"), Some(&*stored)]
         {
             assert_eq!(passwords.verify(&secret("a"), stored).await, Err(PasswordError::Busy));
         }
@@ -400,7 +404,7 @@ mod tests {
     async fn the_queue_is_bounded_and_drains() {
         let passwords = Passwords::new(QUICK, 1).unwrap();
         let held = Arc::clone(&passwords.0.running).acquire_owned().await.unwrap();
-        let waiting: Vec<_> = (0..1 + QUEUE)
+        let waiting: Vec<_> = (0..=QUEUE)
             .map(|_| {
                 let passwords = passwords.clone();
                 tokio::spawn(async move { passwords.hash(&secret("a")).await })

@@ -3,19 +3,19 @@
 //! A hash takes 15 ms of a core and 19 MiB with the default parameters. So there are never more at once than configured,
 //! a short queue waits, and the rest is told to come back: a flood of sign-ins must not starve everything else.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod stored;
+mod verified_secrets;
 
-use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use aws_lc_rs::hmac;
-use moka::future::Cache;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::{Block, Params};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
+use self::stored::Stored;
+pub use self::verified_secrets::VerifiedSecrets;
 use crate::config::Argon2Params;
-use crate::id::ClientId;
-use crate::secret::{Secret, random, same};
+use crate::secret::{Secret, same};
 
 /// Bytes after normalisation. More is no password but a way to keep us busy.
 const MAX_LENGTH: usize = 256;
@@ -25,13 +25,6 @@ const MAX_RAW_LENGTH: usize = 4 * MAX_LENGTH;
 
 /// How many may wait for each one that is computed.
 const QUEUE: usize = 8;
-
-/// What a stored hash may ask of us: a database that was tampered with must not stop the server.
-const MAX_STORED_MEMORY_KIB: u32 = 1024 * 1024;
-const MAX_STORED_ITERATIONS: u32 = 64;
-const MAX_STORED_PARALLELISM: u32 = 16;
-/// Memory in KiB times iterations: some two seconds of a core.
-const MAX_STORED_WORK: u64 = 4 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
@@ -79,8 +72,7 @@ impl Passwords {
     pub fn new(params: Argon2Params, concurrency: usize) -> Result<Self, PasswordError> {
         let Argon2Params { memory_kib, iterations, parallelism } = params;
         let length = Some(Params::DEFAULT_OUTPUT_LEN);
-        let params =
-            Params::new(memory_kib, iterations, parallelism, length).map_err(|_| PasswordError::Parameters)?;
+        let params = Params::new(memory_kib, iterations, parallelism, length).map_err(|_| PasswordError::Parameters)?;
         let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS / (1 + QUEUE));
         let capacity = concurrency * (1 + QUEUE);
         Ok(Self(Arc::new(Inner {
@@ -97,9 +89,8 @@ impl Passwords {
         let password = normalise(password)?;
         let fresh = Stored::nobodys(&self.0.params);
         self.compute(fresh.params.block_count(), move |memory| {
-            let mut fresh = fresh;
-            fresh.hash = fresh.compute(&password, memory)?;
-            fresh.phc()
+            let hash = fresh.compute(&password, memory)?;
+            fresh.with_hash(hash).phc()
         })
         .await
     }
@@ -121,7 +112,7 @@ impl Passwords {
         let stored = stored.unwrap_or_else(|| Stored::nobodys(&self.0.params));
         let fits = self
             .compute(stored.params.block_count(), move |memory| {
-                Ok(same(&stored.compute(&password, memory)?, &stored.hash))
+                Ok(same(&stored.compute(&password, memory)?, stored.hash()))
             })
             .await?;
         let matches = fits && known;
@@ -174,72 +165,6 @@ impl Inner {
     }
 }
 
-/// A PHC string, taken apart.
-struct Stored {
-    algorithm: Algorithm,
-    version: Version,
-    params: Params,
-    salt: Vec<u8>,
-    hash: Vec<u8>,
-}
-
-impl Stored {
-    /// A new salt, and in place of the hash something that no password leads to.
-    fn nobodys(params: &Params) -> Self {
-        Self {
-            algorithm: Algorithm::Argon2id,
-            version: Version::V0x13,
-            params: params.clone(),
-            salt: random::<16>().to_vec(),
-            hash: random::<{ Params::DEFAULT_OUTPUT_LEN }>().to_vec(),
-        }
-    }
-
-    /// The error is for the log, and has nothing of the hash in it.
-    fn read(phc: &str) -> Result<Self, &'static str> {
-        let phc = PasswordHash::new(phc).map_err(|_| "it is not a PHC string")?;
-        let algorithm = phc.algorithm.as_str().parse().map_err(|_| "its algorithm is not argon2")?;
-        // The format left the version out while there was but one.
-        let version = phc.version.unwrap_or(Version::V0x10.into()).try_into().map_err(|_| "its version is unknown")?;
-        let params = Params::try_from(&phc).map_err(|_| "its parameters are none of argon2")?;
-        let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
-        if params.m_cost() > MAX_STORED_MEMORY_KIB
-            || params.t_cost() > MAX_STORED_ITERATIONS
-            || params.p_cost() > MAX_STORED_PARALLELISM
-            || work > MAX_STORED_WORK
-        {
-            return Err("its parameters ask for too much");
-        }
-        let salt = phc.salt.filter(|salt| salt.len() >= argon2::MIN_SALT_LEN).ok_or("it has no salt")?.to_vec();
-        let hash = phc.hash.ok_or("it has no hash")?.as_bytes().to_vec();
-        Ok(Self { algorithm, version, params, salt, hash })
-    }
-
-    fn is_current(&self, params: &Params) -> bool {
-        self.algorithm == Algorithm::Argon2id && self.version == Version::V0x13 && self.params == *params
-    }
-
-    fn compute(&self, password: &Secret, memory: &mut [Block]) -> Result<Vec<u8>, PasswordError> {
-        let mut hash = vec![0; self.hash.len()];
-        Argon2::new(self.algorithm, self.version, self.params.clone())
-            .hash_password_into_with_memory(password.expose().as_bytes(), &self.salt, &mut hash, memory)
-            .map_err(|_| PasswordError::Failed)?;
-        Ok(hash)
-    }
-
-    fn phc(&self) -> Result<String, PasswordError> {
-        let failed = |_| PasswordError::Failed;
-        Ok(PasswordHash {
-            algorithm: self.algorithm.ident(),
-            version: Some(self.version.into()),
-            params: ParamsString::try_from(&self.params).map_err(|_| PasswordError::Failed)?,
-            salt: Some(Salt::new(&self.salt).map_err(failed)?),
-            hash: Some(Output::new(&self.hash).map_err(failed)?),
-        }
-        .to_string())
-    }
-}
-
 /// NFC, because the same letters reach us differently composed from different keyboards (RFC 8265 section 4.2.2). Nothing
 /// is cut off: what is too long is refused.
 pub fn normalise(password: &Secret) -> Result<Secret, PasswordError> {
@@ -254,48 +179,6 @@ pub fn normalise(password: &Secret) -> Result<Secret, PasswordError> {
         text if text.len() > MAX_LENGTH => Err(PasswordError::TooLong),
         text if text.contains('\0') => Err(PasswordError::Nul),
         _ => Ok(normal),
-    }
-}
-
-/// Client secrets that people chose, remembered for five minutes after argon2id found them right: a client that asks for
-/// tokens all day must not cost 15 ms each time.
-///
-/// Only a MAC under a key of this process is kept. The stored hash goes into it, so that a changed secret is forgotten at
-/// once, on every replica. Failures are never remembered.
-#[derive(Clone)]
-pub struct VerifiedSecrets {
-    key: hmac::Key,
-    seen: Cache<[u8; 32], ()>,
-}
-
-impl Default for VerifiedSecrets {
-    fn default() -> Self {
-        Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()),
-            seen: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_mins(5)).build(),
-        }
-    }
-}
-
-impl VerifiedSecrets {
-    pub async fn knows(&self, client: &ClientId, stored: &str, presented: &Secret) -> bool {
-        self.seen.get(&self.mac(client, stored, presented)).await.is_some()
-    }
-
-    pub async fn remember(&self, client: &ClientId, stored: &str, presented: &Secret) {
-        self.seen.insert(self.mac(client, stored, presented), ()).await;
-    }
-
-    /// Each part with its length before it, so that no two triples run together.
-    fn mac(&self, client: &ClientId, stored: &str, presented: &Secret) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.key);
-        for part in [client.as_str(), stored, presented.expose()] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let mut mac = [0; 32];
-        mac.copy_from_slice(context.sign().as_ref());
-        mac
     }
 }
 
@@ -389,7 +272,8 @@ mod tests {
         let stored = passwords.hash(&secret("a")).await.unwrap();
         let all = u32::try_from(passwords.0.capacity).unwrap();
         let _taken = passwords.0.admitted.acquire_many(all).await.unwrap();
-        for stored in [None, Some(""), Some("$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA"), Some(&*stored)]
+        for stored in
+            [None, Some(""), Some("$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA"), Some(&*stored)]
         {
             assert_eq!(passwords.verify(&secret("a"), stored).await, Err(PasswordError::Busy));
         }
@@ -400,7 +284,7 @@ mod tests {
     async fn the_queue_is_bounded_and_drains() {
         let passwords = Passwords::new(QUICK, 1).unwrap();
         let held = Arc::clone(&passwords.0.running).acquire_owned().await.unwrap();
-        let waiting: Vec<_> = (0..1 + QUEUE)
+        let waiting: Vec<_> = (0..=QUEUE)
             .map(|_| {
                 let passwords = passwords.clone();
                 tokio::spawn(async move { passwords.hash(&secret("a")).await })
@@ -451,21 +335,5 @@ mod tests {
         // 128 letters of two bytes each, sent as 384 bytes.
         assert!(normalise(&secret(&"e\u{301}".repeat(128))).is_ok());
         assert_eq!(normalise(&secret(&"e\u{301}".repeat(129))).unwrap_err(), PasswordError::TooLong);
-    }
-
-    #[tokio::test]
-    async fn a_verified_secret_is_known_only_as_it_was() {
-        let secrets = VerifiedSecrets::default();
-        let (client, other) = (ClientId::new("a"), ClientId::new("ab"));
-        assert!(!secrets.knows(&client, "hash", &secret("s")).await);
-        secrets.remember(&client, "hash", &secret("s")).await;
-        assert!(secrets.knows(&client, "hash", &secret("s")).await);
-        assert!(secrets.clone().knows(&client, "hash", &secret("s")).await);
-        assert!(!secrets.knows(&client, "hash", &secret("t")).await);
-        assert!(!secrets.knows(&client, "new hash", &secret("s")).await);
-        assert!(!secrets.knows(&other, "hash", &secret("s")).await);
-        secrets.remember(&other, "c", &secret("s")).await;
-        assert!(!secrets.knows(&client, "bc", &secret("s")).await);
-        assert!(!VerifiedSecrets::default().knows(&client, "hash", &secret("s")).await, "another process, another key");
     }
 }

@@ -160,7 +160,7 @@ fn is_even(number: &[u8]) -> bool {
     number.last().is_none_or(|byte| byte % 2 == 0)
 }
 
-/// Base64urlUInt, RFC 7518 section 2: without leading zeros, so that a key has one thumbprint.
+/// `Base64urlUInt`, RFC 7518 section 2: without leading zeros, so that a key has one thumbprint.
 fn number(member: Option<&str>) -> Result<Vec<u8>> {
     member
         .and_then(decode)

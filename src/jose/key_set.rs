@@ -169,10 +169,9 @@ mod tests {
 
     #[test]
     fn the_signatures_of_the_specifications_fit() {
-        for (jwk, token) in [
-            (vectors::rfc7515_a2(), vectors::RFC7515_A2_TOKEN),
-            (vectors::rfc7515_a3(), vectors::RFC7515_A3_TOKEN),
-        ] {
+        for (jwk, token) in
+            [(vectors::rfc7515_a2(), vectors::RFC7515_A2_TOKEN), (vectors::rfc7515_a3(), vectors::RFC7515_A3_TOKEN)]
+        {
             let verified = KeySet::new(vec![jwk]).verify(token, &ANY).unwrap();
             assert_eq!(verified.claims["iss"], "joe");
             assert_eq!(verified.claims["exp"], 1_300_819_380);
@@ -268,7 +267,7 @@ mod tests {
     #[test]
     fn without_a_kid_fitting_keys_are_tried_but_not_many() {
         let filler: Vec<Jwk> = (0..MAX_TRIED).map(|_| key(Algorithm::Es256).public_jwk()).collect();
-        let others = vec![key(Algorithm::Es384).public_jwk(), key(Algorithm::EdDsa).public_jwk()];
+        let others = [key(Algorithm::Es384).public_jwk(), key(Algorithm::EdDsa).public_jwk()];
         let with = |fillers: usize| {
             let keys = others.iter().chain(&filler[..fillers]).cloned().chain([vectors::rfc7515_a3()]);
             KeySet::new(keys.collect()).verify(vectors::RFC7515_A3_TOKEN, &ANY)

@@ -1,4 +1,5 @@
-//! Client metadata: Hydra's `OAuth2Client` JSON (RFC 7591 section 2, OpenID Connect Dynamic Client Registration section 2).
+//! Client metadata: Hydra's `OAuth2Client` JSON (RFC 7591 section 2, OpenID Connect Dynamic Client Registration
+//! section 2).
 
 mod choice;
 mod lifespan;
@@ -18,8 +19,8 @@ use crate::oauth::redirect_uri;
 use crate::oauth::response_mode::ResponseType;
 use crate::oauth::scope::Scope;
 
-/// What a client registers: every member of Hydra's model that the server does not make itself (`client_id`, the secret and
-/// its expiry, the registration token and URI, the two times).
+/// What a client registers: every member of Hydra's model that the server does not make itself (`client_id`, the secret
+/// and its expiry, the registration token and URI, the two times).
 ///
 /// Read: a missing member, an empty one and null are the same; an unknown one is dropped. Written: never a null, and
 /// nothing empty that the SDKs refuse (an empty `scope`, an empty URI).
@@ -98,7 +99,8 @@ pub struct ClientMetadata {
 }
 
 impl ClientMetadata {
-    /// What is stored and shown: members that were left out hold what the server reads into that (RFC 7591 section 3.2.1).
+    /// What is stored and shown: members that were left out hold what the server takes them for (RFC 7591 section
+    /// 3.2.1).
     #[must_use]
     pub fn with_defaults(mut self, default_scope: &[String]) -> Self {
         let fill = |member: &mut String, value: &str| {
@@ -134,7 +136,7 @@ impl ClientMetadata {
         }
     }
 
-    /// RFC 7591 section 2: none means `code`. A client without the grant of a type has not the type either (section 2.1).
+    /// RFC 7591 section 2: none means `code`. Without the grant of a type a client has not the type either (section 2.1).
     pub fn response_types(&self) -> impl Iterator<Item = ResponseType> {
         ResponseType::ALL.iter().copied().filter(|kind| {
             let is_registered =
@@ -298,7 +300,8 @@ mod tests {
     fn everything_that_is_set_comes_back() {
         let full = json!({
             "client_name": "App", "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"],
-            "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "scope": "openid offline",
+            "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
+            "scope": "openid offline",
             "audience": ["https://api.example"], "owner": "alice", "contacts": ["a@app.example"],
             "client_uri": "https://app.example/", "logo_uri": "https://app.example/l.png",
             "policy_uri": "https://app.example/p", "tos_uri": "https://app.example/t",
@@ -329,8 +332,8 @@ mod tests {
     #[test]
     fn what_is_set_counts() {
         let client = read(json!({
-            "client_name": "Robot", "grant_types": ["client_credentials"], "response_types": ["code"], "scope": "jobs.read",
-            "token_endpoint_auth_method": "none", "redirect_uris": ["com.example.app:/cb"],
+            "client_name": "Robot", "grant_types": ["client_credentials"], "response_types": ["code"],
+            "scope": "jobs.read", "token_endpoint_auth_method": "none", "redirect_uris": ["com.example.app:/cb"],
         }));
         assert_eq!(client.grant_types().collect::<Vec<_>>(), [GrantType::ClientCredentials]);
         assert_eq!(client.response_types().count(), 0, "code needs the grant authorization_code, RFC 7591 section 2.1");

@@ -1,4 +1,4 @@
-//! Server metadata (OpenID Connect Discovery section 3, RFC 8414 section 2): made of what is enabled, so that it can not lie.
+//! Server metadata (OpenID Connect Discovery section 3, RFC 8414 section 2): made of what is enabled, never of wishes.
 
 use serde::Serialize;
 use url::Url;

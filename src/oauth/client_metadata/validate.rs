@@ -47,8 +47,8 @@ impl Rules {
 }
 
 impl ClientMetadata {
-    /// Whether the server can keep what this promises: `invalid_redirect_uri`, or `invalid_client_metadata` that names the
-    /// field. Never repeats a value.
+    /// Whether the server can keep what this promises: `invalid_redirect_uri`, or `invalid_client_metadata` that names
+    /// the field. Never repeats a value.
     pub fn validate(&self, rules: &Rules) -> Result<()> {
         redirect_uri::check_all(&self.redirect_uris, self.is_native(), rules.dev)?;
         self.check_choices(rules)?;
@@ -169,7 +169,7 @@ pub(super) mod tests {
         serde_json::from_value::<ClientMetadata>(client).unwrap().with_defaults(&[]).validate(&Rules::new(false))
     }
 
-    pub fn fault(client: Value) -> (&'static str, String) {
+    pub fn fault(client: &Value) -> (&'static str, String) {
         let error = check(client.clone()).expect_err(&client.to_string());
         let is_clean = error.description.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E));
         assert!(is_clean, "RFC 6749 section 5.2: {}", error.description);
@@ -181,17 +181,21 @@ pub(super) mod tests {
         for client in [
             json!({}),
             json!({"redirect_uris": ["https://app.example/cb"]}),
-            json!({"grant_types": ["client_credentials"], "response_types": ["code"], "token_endpoint_auth_method": "client_secret_post"}),
-            json!({"redirect_uris": ["http://127.0.0.1/cb", "com.example.app:/cb"], "token_endpoint_auth_method": "none",
-                   "grant_types": ["authorization_code", "refresh_token"], "application_type": "native"}),
-            json!({"jwks": {}, "request_uris": [], "jwks_uri": "", "subject_type": "public", "access_token_strategy": "opaque",
-                   "userinfo_signed_response_alg": "none", "scope": "openid offline photos.*"}),
-            json!({"client_name": "Bücher & Söhne 📚", "client_uri": "https://app.example", "logo_uri": "http://cdn.example/l.png",
-                   "policy_uri": "https://other.example/p?x=1#top", "tos_uri": "https://openid.net"}),
-            json!({"allowed_cors_origins": ["https://app.example/", "http://localhost:3000", "https://app.example:8443"]}),
+            json!({"grant_types": ["client_credentials"], "response_types": ["code"],
+                   "token_endpoint_auth_method": "client_secret_post"}),
+            json!({"redirect_uris": ["http://127.0.0.1/cb", "com.example.app:/cb"],
+                   "token_endpoint_auth_method": "none", "grant_types": ["authorization_code", "refresh_token"], "application_type": "native"}),
+            json!({"jwks": {}, "request_uris": [], "jwks_uri": "", "subject_type": "public",
+                   "access_token_strategy": "opaque", "userinfo_signed_response_alg": "none", "scope": "openid offline photos.*"}),
+            json!({"client_name": "Bücher & Söhne 📚", "client_uri": "https://app.example",
+                   "logo_uri": "http://cdn.example/l.png", "policy_uri": "https://other.example/p?x=1#top", "tos_uri": "https://openid.net"}),
+            json!({"allowed_cors_origins": ["https://app.example/", "http://localhost:3000",
+                   "https://app.example:8443"]}),
             json!({"redirect_uris": ["https://app.example/cb", "com.example.app:/cb"],
-                   "post_logout_redirect_uris": ["https://app.example/out?a=1", "https://app.example:443/", "com.example.app:/out"]}),
-            json!({"backchannel_logout_uri": "https://app.example/b?x=1", "frontchannel_logout_uri": "https://app.example/f"}),
+                   "post_logout_redirect_uris": ["https://app.example/out?a=1", "https://app.example:443/",
+                   "com.example.app:/out"]}),
+            json!({"backchannel_logout_uri": "https://app.example/b?x=1",
+                   "frontchannel_logout_uri": "https://app.example/f"}),
             json!({"authorization_code_grant_access_token_lifespan": "5m"}),
         ] {
             check(client.clone()).unwrap_or_else(|error| panic!("{client}: {error}"));
@@ -201,7 +205,7 @@ pub(super) mod tests {
     /// RU-07, RU-13, RU-14, RU-22: the words are Hydra's where it has any.
     #[test]
     fn redirect_uris_have_their_own_code() {
-        let of = |uri: &str| fault(json!({"redirect_uris": ["https://app.example/cb", uri]}));
+        let of = |uri: &str| fault(&json!({"redirect_uris": ["https://app.example/cb", uri]}));
         assert_eq!(
             of("https://app.example/#f"),
             ("invalid_redirect_uri", "Redirect URIs must not contain fragments (#).".to_owned())
@@ -217,7 +221,7 @@ pub(super) mod tests {
             assert_eq!(of(uri).0, "invalid_redirect_uri", "{uri}");
         }
         assert_eq!(
-            fault(json!({"redirect_uris": ["http://127.0.0.1/"], "application_type": "web"})).0,
+            fault(&json!({"redirect_uris": ["http://127.0.0.1/"], "application_type": "web"})).0,
             "invalid_redirect_uri"
         );
     }
@@ -247,14 +251,14 @@ pub(super) mod tests {
             ("jwks_uri", json!("https://app.example/jwks")),
             ("jwks", json!({"keys": []})),
         ] {
-            let (code, description) = fault(json!({ field: value }));
+            let (code, description) = fault(&json!({ field: value }));
             assert_eq!(code, "invalid_client_metadata", "{field}");
             assert!(description.contains(field) && !description.contains("app.example"), "{description}");
         }
-        let both = fault(json!({"jwks": {"keys": []}, "jwks_uri": "https://app.example/jwks"}));
+        let both = fault(&json!({"jwks": {"keys": []}, "jwks_uri": "https://app.example/jwks"}));
         assert_eq!(both.1, "Fields jwks and jwks_uri can not both be set, you must choose one.");
         assert!(
-            fault(json!({"subject_type": "pairwise"}))
+            fault(&json!({"subject_type": "pairwise"}))
                 .1
                 .ends_with("is not supported by server, only [public] are allowed.")
         );
@@ -264,7 +268,7 @@ pub(super) mod tests {
     #[test]
     fn a_name_shows_what_it_is() {
         for name in ["a\nb", "a\u{0}", "Bank\u{202e}knab", "Ba\u{200b}nk", "\u{feff}Bank", &"x".repeat(201)] {
-            assert!(fault(json!({"client_name": name})).1.contains("client_name"), "{name:?}");
+            assert!(fault(&json!({"client_name": name})).1.contains("client_name"), "{name:?}");
         }
         check(json!({"client_name": "ü".repeat(200)})).unwrap();
     }
@@ -280,7 +284,7 @@ pub(super) mod tests {
             ("refresh_token_grant_access_token_lifespan", json!("0s")),
             ("refresh_token_grant_access_token_lifespan", json!("10ms")),
         ] {
-            assert!(fault(json!({ field: value })).1.contains(field), "{field}");
+            assert!(fault(&json!({ field: value })).1.contains(field), "{field}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which redirect URIs may be registered (RFC 7591 section 5, RFC 8252 sections 7 and 8, RFC 9700 sections 2.1 and 4.1).
+//! Which redirect URIs may be registered (RFC 7591 section 5, RFC 8252 sections 7 and 8, RFC 9700 section 4.1).
 
 use url::Url;
 
@@ -57,9 +57,7 @@ pub(in crate::oauth) fn fault(uri: &str, native: bool, dev: bool) -> Option<&'st
     };
     let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
     if is_web && !has_plain_authority(uri, rest) {
-        return Some(
-            "Redirect URIs must have a plain host: no user information, no percent-encoding, no other way to write an address.",
-        );
+        return Some("Redirect URIs must have a host in its usual spelling, without user information.");
     }
     if scheme.eq_ignore_ascii_case("http") && !dev && !(native && split_loopback(uri).is_some()) {
         return Some("Redirect URIs must use https; http is for native clients on 127.0.0.1 or [::1] alone.");
@@ -67,7 +65,7 @@ pub(in crate::oauth) fn fault(uri: &str, native: bool, dev: bool) -> Option<&'st
     let is_app = native && is_app_scheme(scheme) && rest.starts_with('/');
     if !(is_web || is_app) {
         return Some(
-            "Redirect URIs must use https, or the private-use scheme of a native client: a domain name in reverse order, as in com.example.app:/cb.",
+            "Redirect URIs must use https; a native client also a reversed domain name, as in com.example.app:/cb.",
         );
     }
     if has_reserved_parameter(uri) {
@@ -248,7 +246,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_may_be_registered_matches_itself_and_is_safe_in_a_header(uri in "(https?|a\\.b|[a-z]{1,4}):/{0,3}[ -~]{0,30}") {
+        fn what_may_be_registered_is_safe_in_a_header(uri in "(https?|a\\.b|[a-z]{1,4}):/{0,3}[ -~]{0,30}") {
             if check(&uri, true, true).is_ok() {
                 prop_assert!(matches(std::slice::from_ref(&uri), &uri, false));
                 prop_assert!(uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'<>\\#*".contains(&byte)));

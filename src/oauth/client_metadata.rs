@@ -136,7 +136,7 @@ impl ClientMetadata {
         }
     }
 
-    /// RFC 7591 section 2: none means `code`. Without the grant of a type a client has not the type either (section 2.1).
+    /// RFC 7591 section 2: none means `code`; section 2.1: without the grant of a type a client has not the type either.
     pub fn response_types(&self) -> impl Iterator<Item = ResponseType> {
         ResponseType::ALL.iter().copied().filter(|kind| {
             let is_registered =

@@ -1,4 +1,5 @@
-//! Parameters of requests: `application/x-www-form-urlencoded`, decoded once and strictly (RFC 6749 section 3.1 and appendix B).
+//! Parameters of requests: `application/x-www-form-urlencoded`, decoded once and strictly (RFC 6749 section 3.1 and
+//! appendix B).
 
 use std::fmt;
 
@@ -15,8 +16,8 @@ const REPEATABLE: [&str; 2] = ["resource", "audience"];
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Only `&` separates and only `+` and `%xx` are special: `;`, `[]` and `.` are data. Whatever two parsers could read
-    /// differently (a lone `%`, broken UTF-8, NUL) is `invalid_request`.
+    /// Only `&` separates and only `+` and `%xx` are special: `;`, `[]` and `.` are data. Whatever two parsers could
+    /// read differently (a lone `%`, broken UTF-8, NUL) is `invalid_request`.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut pairs = Vec::new();
         for piece in bytes.split(|&byte| byte == b'&').filter(|piece| !piece.is_empty()) {

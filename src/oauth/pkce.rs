@@ -37,8 +37,8 @@ impl Challenge {
         }
     }
 
-    /// The challenge that this `code_verifier` answers. RFC 7636 section 4.1: 43 to 128 unreserved characters, all else is
-    /// `invalid_grant`, as a verifier that does not fit is (section 4.6).
+    /// The challenge that this `code_verifier` answers. RFC 7636 section 4.1: 43 to 128 unreserved characters, all else
+    /// is `invalid_grant`, as a verifier that does not fit is (section 4.6).
     pub fn of_verifier(verifier: &str) -> Result<Self> {
         let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         if (43..=128).contains(&verifier.len()) && verifier.bytes().all(is_unreserved) {

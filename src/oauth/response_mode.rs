@@ -1,4 +1,5 @@
-//! How an authorization response travels (RFC 6749 section 3.1.1; OAuth 2.0 Multiple Response Types sections 2 and 5; Form Post).
+//! How an authorization response travels (RFC 6749 section 3.1.1, OAuth 2.0 Multiple Response Type Encoding Practices,
+//! OAuth 2.0 Form Post Response Mode).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -154,7 +155,8 @@ mod tests {
             let parsed = url::Url::parse(&uri).unwrap();
             let part = if in_query { parsed.query() } else { parsed.fragment() }.unwrap();
             let fields: Vec<_> = form_urlencoded::parse(part.as_bytes()).into_owned().collect();
-            prop_assert_eq!(fields, vec![("iss".to_owned(), "https://op.example".to_owned()), ("state".to_owned(), state)]);
+            let sent = [("iss", "https://op.example"), ("state", &state)];
+            prop_assert_eq!(fields, sent.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
     }
 }

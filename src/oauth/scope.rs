@@ -1,4 +1,4 @@
-//! Scope and audience: what is asked for, and whether the client may have it (RFC 6749 section 3.3; Hydra's strategies).
+//! Scope and audience: what is asked for, and whether the client may have it (RFC 6749 section 3.3, Hydra's rules).
 
 use std::fmt;
 
@@ -313,7 +313,8 @@ mod tests {
 
         #[test]
         fn nothing_wider_than_the_pattern_is_covered(pattern in "[ab*.]{1,8}", value in "[ab.]{1,8}") {
-            let regular = pattern.split('.').zip(value.split('.')).all(|(own, other)| own == other || own == "*" && !other.is_empty());
+            let fits = |(own, other): (&str, &str)| own == other || own == "*" && !other.is_empty();
+            let regular = pattern.split('.').zip(value.split('.')).all(fits);
             if covers(&pattern, &value) {
                 prop_assert!(regular && value.split('.').count() >= pattern.split('.').count());
             }

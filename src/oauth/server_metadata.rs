@@ -1,1 +1,258 @@
-//! Not written yet.
+//! Server metadata (OpenID Connect Discovery section 3, RFC 8414 section 2): made of what is enabled, never of wishes.
+
+use serde::Serialize;
+use url::Url;
+
+use crate::config::{Config, Oidc, Urls};
+use crate::oauth::client_metadata::{AuthMethod, Rules};
+use crate::oauth::pkce;
+use crate::oauth::response_mode::ResponseMode;
+
+/// The public endpoints, below `urls.self.public`.
+pub mod path {
+    pub const AUTHORIZATION: &str = "/oauth2/auth";
+    pub const TOKEN: &str = "/oauth2/token";
+    pub const USERINFO: &str = "/userinfo";
+    pub const REVOCATION: &str = "/oauth2/revoke";
+    pub const INTROSPECTION: &str = "/oauth2/introspect";
+    pub const END_SESSION: &str = "/oauth2/sessions/logout";
+    pub const JWKS: &str = "/.well-known/jwks.json";
+    pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+    pub const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
+}
+
+/// Scope values that mean something to the server itself.
+const OWN_SCOPES: [&str; 3] = ["openid", "offline", "offline_access"];
+
+/// The discovery document. A member is left out where there is nothing to say, never null.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerMetadata {
+    /// `urls.self.issuer` letter for letter (OpenID Connect Discovery section 4.3).
+    pub issuer: String,
+    pub authorization_endpoint: String,
+    pub token_endpoint: String,
+    pub userinfo_endpoint: String,
+    pub revocation_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection_endpoint: Option<String>,
+    pub end_session_endpoint: String,
+    pub jwks_uri: String,
+
+    pub response_types_supported: Vec<&'static str>,
+    pub response_modes_supported: Vec<&'static str>,
+    pub grant_types_supported: Vec<&'static str>,
+    pub code_challenge_methods_supported: &'static [&'static str],
+    /// RFC 9207 section 3.
+    pub authorization_response_iss_parameter_supported: bool,
+    /// OpenID Connect Prompt Create section 4 registers the name.
+    pub prompt_values_supported: &'static [&'static str],
+    pub ui_locales_supported: &'static [&'static str],
+
+    pub token_endpoint_auth_methods_supported: Vec<&'static str>,
+    pub revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection_endpoint_auth_methods_supported: Option<Vec<&'static str>>,
+
+    pub scopes_supported: Vec<String>,
+    pub claims_supported: Vec<String>,
+    pub claim_types_supported: &'static [&'static str],
+    pub subject_types_supported: Vec<&'static str>,
+    pub id_token_signing_alg_values_supported: Vec<String>,
+    pub userinfo_signing_alg_values_supported: Vec<&'static str>,
+    /// Hydra's own two members; today's SDKs of Ory refuse a document without them.
+    pub id_token_signed_response_alg: Vec<String>,
+    pub userinfo_signed_response_alg: Vec<&'static str>,
+
+    pub claims_parameter_supported: bool,
+    pub request_parameter_supported: bool,
+    /// Said because a document without it says true (OpenID Connect Discovery section 3).
+    pub request_uri_parameter_supported: bool,
+    pub backchannel_logout_supported: bool,
+    pub backchannel_logout_session_supported: bool,
+    pub frontchannel_logout_supported: bool,
+    pub frontchannel_logout_session_supported: bool,
+}
+
+impl ServerMetadata {
+    /// `id_token_algs`: what the signing keys can do, the one of new clients first.
+    pub fn of(config: &Config, id_token_algs: &[&str]) -> Self {
+        let rules = Rules::of(config);
+        Self::describe(&config.urls, &config.oidc, &rules, config.oauth2.public_introspection, id_token_algs)
+    }
+
+    fn describe(urls: &Urls, oidc: &Oidc, rules: &Rules, introspection: bool, id_token_algs: &[&str]) -> Self {
+        let endpoint = |path: &str| format!("{}{path}", urls.public);
+        let algs: Vec<String> = id_token_algs.iter().map(|&alg| alg.to_owned()).collect();
+        // RFC 7662 section 2.1: who asks about a token must have proven who it is
+        let proofs =
+            || rules.auth_methods.iter().copied().filter(|method| *method != AuthMethod::None.as_str()).collect();
+        Self {
+            issuer: urls.issuer.clone(),
+            authorization_endpoint: endpoint(path::AUTHORIZATION),
+            token_endpoint: endpoint(path::TOKEN),
+            userinfo_endpoint: endpoint(path::USERINFO),
+            revocation_endpoint: endpoint(path::REVOCATION),
+            introspection_endpoint: introspection.then(|| endpoint(path::INTROSPECTION)),
+            end_session_endpoint: endpoint(path::END_SESSION),
+            jwks_uri: endpoint(path::JWKS),
+
+            response_types_supported: rules.response_types.clone(),
+            response_modes_supported: ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect(),
+            grant_types_supported: rules.grant_types.clone(),
+            code_challenge_methods_supported: pkce::METHODS,
+            authorization_response_iss_parameter_supported: true,
+            prompt_values_supported: &["none", "login", "consent", "select_account"],
+            ui_locales_supported: &["en"],
+
+            token_endpoint_auth_methods_supported: rules.auth_methods.clone(),
+            revocation_endpoint_auth_methods_supported: rules.auth_methods.clone(),
+            introspection_endpoint_auth_methods_supported: introspection.then(proofs),
+
+            scopes_supported: union(&OWN_SCOPES, &oidc.supported_scope),
+            claims_supported: union(&["sub"], &oidc.supported_claims),
+            claim_types_supported: &["normal"],
+            subject_types_supported: rules.subject_types.clone(),
+            id_token_signing_alg_values_supported: algs.clone(),
+            userinfo_signing_alg_values_supported: rules.userinfo_algs.clone(),
+            id_token_signed_response_alg: algs,
+            userinfo_signed_response_alg: rules.userinfo_algs.clone(),
+
+            claims_parameter_supported: false,
+            request_parameter_supported: false,
+            request_uri_parameter_supported: false,
+            backchannel_logout_supported: false,
+            backchannel_logout_session_supported: false,
+            frontchannel_logout_supported: false,
+            frontchannel_logout_session_supported: false,
+        }
+    }
+}
+
+/// Ours first, then the operator's; each once.
+fn union(own: &[&str], configured: &[String]) -> Vec<String> {
+    let mut all: Vec<String> = own.iter().map(|&value| value.to_owned()).collect();
+    for value in configured {
+        if !all.contains(value) {
+            all.push(value.clone());
+        }
+    }
+    all
+}
+
+/// Where the document is found. For an issuer with a path its clients look in three places: before the path (RFC 8414
+/// section 3.1), behind it (OpenID Connect Discovery section 4), and, when a proxy takes the path away, at the root.
+pub fn well_known_paths(issuer: &Url) -> Vec<String> {
+    let issuer_path = issuer.path().trim_end_matches('/');
+    let mut paths = Vec::new();
+    for name in [path::OPENID_CONFIGURATION, path::OAUTH_AUTHORIZATION_SERVER] {
+        paths.push(name.to_owned());
+        if !issuer_path.is_empty() {
+            paths.push(format!("{name}{issuer_path}"));
+            paths.push(format!("{issuer_path}{name}"));
+        }
+    }
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn document(issuer: &str, introspection: bool) -> Value {
+        let urls = Urls {
+            issuer: issuer.to_owned(),
+            issuer_url: issuer.parse().unwrap(),
+            public: "https://op.example".to_owned(),
+            post_logout_redirect: None,
+            error: None,
+        };
+        let list = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect();
+        let oidc = Oidc {
+            default_scope: Vec::new(),
+            supported_scope: list(&["profile", "openid"]),
+            supported_claims: list(&["sub", "email"]),
+        };
+        let metadata = ServerMetadata::describe(&urls, &oidc, &Rules::new(false), introspection, &["RS256", "ES256"]);
+        serde_json::to_value(metadata).unwrap()
+    }
+
+    /// hydra.md section 1.10, less what this version does not have.
+    #[test]
+    fn the_document_says_what_there_is() {
+        assert_eq!(
+            document("https://op.example/", true),
+            json!({
+                "issuer": "https://op.example/",
+                "authorization_endpoint": "https://op.example/oauth2/auth",
+                "token_endpoint": "https://op.example/oauth2/token",
+                "userinfo_endpoint": "https://op.example/userinfo",
+                "revocation_endpoint": "https://op.example/oauth2/revoke",
+                "introspection_endpoint": "https://op.example/oauth2/introspect",
+                "end_session_endpoint": "https://op.example/oauth2/sessions/logout",
+                "jwks_uri": "https://op.example/.well-known/jwks.json",
+                "response_types_supported": ["code"],
+                "response_modes_supported": ["query", "fragment", "form_post"],
+                "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+                "code_challenge_methods_supported": ["S256"],
+                "authorization_response_iss_parameter_supported": true,
+                "prompt_values_supported": ["none", "login", "consent", "select_account"],
+                "ui_locales_supported": ["en"],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+                "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+                "scopes_supported": ["openid", "offline", "offline_access", "profile"],
+                "claims_supported": ["sub", "email"],
+                "claim_types_supported": ["normal"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+                "userinfo_signing_alg_values_supported": ["none"],
+                "id_token_signed_response_alg": ["RS256", "ES256"],
+                "userinfo_signed_response_alg": ["none"],
+                "claims_parameter_supported": false,
+                "request_parameter_supported": false,
+                "request_uri_parameter_supported": false,
+                "backchannel_logout_supported": false,
+                "backchannel_logout_session_supported": false,
+                "frontchannel_logout_supported": false,
+                "frontchannel_logout_session_supported": false,
+            })
+        );
+    }
+
+    /// conformance.md section 3: the SDK raises an error at a null. TC-16, TC-17, DI-05: nothing that is off is named.
+    #[test]
+    fn what_is_off_is_not_there() {
+        let document = document("https://op.example", false);
+        assert_eq!(document["issuer"], "https://op.example", "DI-01: no slash added, none taken");
+        let members = document.as_object().unwrap();
+        assert!(members.values().all(|value| !value.is_null()));
+        for name in ["introspection_endpoint", "introspection_endpoint_auth_methods_supported", "registration_endpoint"]
+        {
+            assert!(!members.contains_key(name), "{name}");
+        }
+        for word in ["implicit", "password", "plain", "token id_token"] {
+            assert!(!document.to_string().contains(&format!("\"{word}\"")), "{word}");
+        }
+    }
+
+    /// DI-08.
+    #[test]
+    fn the_document_is_found_by_every_rule() {
+        let of = |issuer: &str| well_known_paths(&issuer.parse().unwrap());
+        let root = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
+        assert_eq!(of("https://op.example"), root);
+        assert_eq!(of("https://op.example/"), root);
+        let below = [
+            "/.well-known/openid-configuration",
+            "/.well-known/openid-configuration/t1",
+            "/t1/.well-known/openid-configuration",
+            "/.well-known/oauth-authorization-server",
+            "/.well-known/oauth-authorization-server/t1",
+            "/t1/.well-known/oauth-authorization-server",
+        ];
+        assert_eq!(of("https://op.example/t1"), below);
+        assert_eq!(of("https://op.example/t1/"), below);
+    }
+}

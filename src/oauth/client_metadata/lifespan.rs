@@ -144,8 +144,8 @@ pub enum TokenKind {
 
 macro_rules! lifespans {
     ($($name:ident),+ $(,)?) => {
-        /// Hydra's thirteen lifespan members; also the body of `PUT /admin/clients/{id}/lifespans`. Those of grants that this
-        /// server does not have are kept for the client's owner.
+        /// Hydra's thirteen lifespan members; also the body of `PUT /admin/clients/{id}/lifespans`. Those of grants that
+        /// this server does not have are kept for the client's owner.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default)]
         pub struct Lifespans {
@@ -273,18 +273,20 @@ mod tests {
 
     #[test]
     fn lifespans_are_found_by_grant_and_token() {
-        let text = r#"{"authorization_code_grant_access_token_lifespan": "10m", "refresh_token_grant_refresh_token_lifespan": "1h",
+        let text = r#"{"authorization_code_grant_access_token_lifespan": "10m",
+            "refresh_token_grant_refresh_token_lifespan": "1h",
             "implicit_grant_id_token_lifespan": null, "jwt_bearer_grant_access_token_lifespan": ""}"#;
         let lifespans: Lifespans = serde_json::from_str(text).unwrap();
-        assert_eq!(lifespans.of(GrantType::AuthorizationCode, TokenKind::Access), Some(Duration::from_secs(600)));
-        assert_eq!(lifespans.of(GrantType::RefreshToken, TokenKind::Refresh), Some(Duration::from_secs(3600)));
+        assert_eq!(lifespans.of(GrantType::AuthorizationCode, TokenKind::Access), Some(Duration::from_mins(10)));
+        assert_eq!(lifespans.of(GrantType::RefreshToken, TokenKind::Refresh), Some(Duration::from_hours(1)));
         assert_eq!(lifespans.of(GrantType::RefreshToken, TokenKind::Access), None);
         assert_eq!(lifespans.of(GrantType::ClientCredentials, TokenKind::Access), None);
         assert_eq!(lifespans.iter().count(), 2);
-        assert_eq!(
-            serde_json::to_string(&lifespans).unwrap(),
-            r#"{"authorization_code_grant_access_token_lifespan":"10m0s","refresh_token_grant_refresh_token_lifespan":"1h0m0s"}"#
-        );
+        let written = serde_json::json!({
+            "authorization_code_grant_access_token_lifespan": "10m0s",
+            "refresh_token_grant_refresh_token_lifespan": "1h0m0s",
+        });
+        assert_eq!(serde_json::to_value(&lifespans).unwrap(), written);
     }
 
     proptest! {

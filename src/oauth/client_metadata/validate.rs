@@ -1,8 +1,7 @@
 //! What a client may register, with Hydra's words for what it may not (RFC 7591 section 3.2.2; hydra.md section 1.12).
 
+use std::borrow::Cow;
 use std::slice;
-
-use url::{Origin, Url};
 
 use super::{AuthMethod, ClientMetadata, GrantType, is_unset};
 use crate::config::Config;
@@ -10,8 +9,8 @@ use crate::oauth::response_mode::ResponseType;
 use crate::oauth::scope::Scope;
 use crate::oauth::{Error, ErrorCode, Result, redirect_uri};
 
-const MAX_URI_BYTES: usize = 2048;
-const MAX_ENTRIES: usize = 50;
+pub(super) const MAX_URI_BYTES: usize = 2048;
+pub(super) const MAX_ENTRIES: usize = 50;
 /// Of a name that pages show, in characters.
 const MAX_NAME: usize = 200;
 
@@ -48,8 +47,8 @@ impl Rules {
 }
 
 impl ClientMetadata {
-    /// Whether the server can keep what this promises: `invalid_redirect_uri`, or `invalid_client_metadata` that names the
-    /// field. Never repeats a value.
+    /// Whether the server can keep what this promises: `invalid_redirect_uri`, or `invalid_client_metadata` that names
+    /// the field. Never repeats a value.
     pub fn validate(&self, rules: &Rules) -> Result<()> {
         redirect_uri::check_all(&self.redirect_uris, self.is_native(), rules.dev)?;
         self.check_choices(rules)?;
@@ -69,19 +68,19 @@ impl ClientMetadata {
         let choices: [(&str, &[String], &[&str]); 12] = [
             ("grant_types", &self.grant_types, &rules.grant_types),
             ("response_types", &self.response_types, &rules.response_types),
-            ("token_endpoint_auth_method", slice::from_ref(&self.token_endpoint_auth_method), &rules.auth_methods),
-            ("token_endpoint_auth_signing_alg", slice::from_ref(&self.token_endpoint_auth_signing_alg), &[]),
-            ("application_type", slice::from_ref(&self.application_type), &["web", "native"]),
-            ("subject_type", slice::from_ref(&self.subject_type), &rules.subject_types),
-            ("sector_identifier_uri", slice::from_ref(&self.sector_identifier_uri), &[]),
-            ("userinfo_signed_response_alg", slice::from_ref(&self.userinfo_signed_response_alg), &rules.userinfo_algs),
-            ("access_token_strategy", slice::from_ref(&self.access_token_strategy), &rules.access_token_strategies),
-            ("request_object_signing_alg", slice::from_ref(&self.request_object_signing_alg), &[]),
+            ("token_endpoint_auth_method", one(&self.token_endpoint_auth_method), &rules.auth_methods),
+            ("token_endpoint_auth_signing_alg", one(&self.token_endpoint_auth_signing_alg), &[]),
+            ("application_type", one(&self.application_type), &["web", "native"]),
+            ("subject_type", one(&self.subject_type), &rules.subject_types),
+            ("sector_identifier_uri", one(&self.sector_identifier_uri), &[]),
+            ("userinfo_signed_response_alg", one(&self.userinfo_signed_response_alg), &rules.userinfo_algs),
+            ("access_token_strategy", one(&self.access_token_strategy), &rules.access_token_strategies),
+            ("request_object_signing_alg", one(&self.request_object_signing_alg), &[]),
             ("request_uris", &self.request_uris, &[]),
-            ("jwks_uri", slice::from_ref(&self.jwks_uri), &[]),
+            ("jwks_uri", one(&self.jwks_uri), &[]),
         ];
         for (field, given, supported) in choices {
-            if given.iter().any(|value| !value.is_empty() && !supported.contains(&value.as_str())) {
+            if given.iter().any(|value| !supported.contains(&value.as_str())) {
                 return Err(refused(if supported.is_empty() {
                     format!("Field {field} is not supported by server.")
                 } else {
@@ -105,7 +104,7 @@ impl ClientMetadata {
                 "Field client_name must have at most 200 characters, none of them invisible or a control character.",
             ));
         }
-        let lists = [("contacts", &self.contacts), ("audience", &self.audience), ("owner", &vec![self.owner.clone()])];
+        let lists = [("contacts", &self.contacts[..]), ("audience", &self.audience[..]), ("owner", one(&self.owner))];
         for (field, values) in lists {
             if values.len() > MAX_ENTRIES
                 || values.iter().any(|value| value.len() > MAX_URI_BYTES || value.contains(char::is_control))
@@ -115,57 +114,6 @@ impl ClientMetadata {
         }
         if let Some((field, _)) = self.lifespans.iter().find(|(_, lifespan)| lifespan.duration().as_secs() == 0) {
             return Err(refused(format!("Field {field} must be one second at least.")));
-        }
-        Ok(())
-    }
-
-    fn check_web_uris(&self, rules: &Rules) -> Result<()> {
-        let pages = [
-            ("client_uri", &self.client_uri),
-            ("logo_uri", &self.logo_uri),
-            ("policy_uri", &self.policy_uri),
-            ("tos_uri", &self.tos_uri),
-        ];
-        for (field, uri) in pages.into_iter().filter(|(_, uri)| !uri.is_empty()) {
-            let url = plain_url(uri).ok_or_else(|| refused(format!("Field {field} must be a valid URI.")))?;
-            if !matches!(url.scheme(), "https" | "http") {
-                return Err(refused(format!("Client must use https:// or http:// as HTTP scheme for field {field}.")));
-            }
-        }
-        // OpenID Connect Back-Channel Logout section 2.2, Front-Channel Logout section 2
-        let logout = [
-            ("backchannel_logout_uri", &self.backchannel_logout_uri),
-            ("frontchannel_logout_uri", &self.frontchannel_logout_uri),
-        ];
-        for (field, uri) in logout.into_iter().filter(|(_, uri)| !uri.is_empty()) {
-            let url = plain_url(uri).ok_or_else(|| refused(format!("Field {field} must be a valid URI.")))?;
-            if !(url.scheme() == "https" || rules.dev && url.scheme() == "http") || url.fragment().is_some() {
-                return Err(refused(format!("Field {field} must use https:// and have no fragment.")));
-            }
-        }
-        if self.allowed_cors_origins.len() > MAX_ENTRIES
-            || !self.allowed_cors_origins.iter().all(|origin| is_origin(origin))
-        {
-            return Err(refused(
-                "Field allowed_cors_origins must hold at most 50 origins as browsers send them: https:// or http://, a host, and a port if it is not the usual one.",
-            ));
-        }
-        Ok(())
-    }
-
-    fn check_post_logout_redirect_uris(&self, rules: &Rules) -> Result<()> {
-        if self.post_logout_redirect_uris.len() > MAX_ENTRIES {
-            return Err(refused("Field post_logout_redirect_uris must hold at most 50 URIs."));
-        }
-        for uri in &self.post_logout_redirect_uris {
-            if redirect_uri::fault(uri, self.is_native(), rules.dev).is_some() {
-                return Err(refused("Field post_logout_redirect_uris must hold URIs that could be redirect URIs."));
-            }
-            if !self.redirect_uris.iter().any(|own| same_place(own, uri)) {
-                return Err(refused(
-                    "Each of post_logout_redirect_uris must match the domain, port, scheme of at least one of the registered redirect URIs but did not.",
-                ));
-            }
         }
         Ok(())
     }
@@ -190,7 +138,12 @@ pub fn check_client_id(id: &str) -> Result<()> {
     Ok(())
 }
 
-fn refused(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+/// The member as a list: a text that is empty is not set.
+fn one(member: &String) -> &[String] {
+    if member.is_empty() { &[] } else { slice::from_ref(member) }
+}
+
+pub(super) fn refused(why: impl Into<Cow<'static, str>>) -> Error {
     ErrorCode::InvalidClientMetadata.because(why)
 }
 
@@ -206,42 +159,17 @@ fn misleads(c: char) -> bool {
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// An absolute URI with a host and nothing that two readers could read differently.
-fn plain_url(uri: &str) -> Option<Url> {
-    let url = Url::parse(uri).ok().filter(|_| uri.len() <= MAX_URI_BYTES && redirect_uri::has_uri_characters(uri))?;
-    let is_plain = uri.contains("://") && url.has_host() && url.username().is_empty() && url.password().is_none();
-    is_plain.then_some(url)
-}
-
-/// Whether a browser could send it in `Origin` (RFC 6454 section 6.1): never with a wildcard, path or user information.
-fn is_origin(text: &str) -> bool {
-    !text.contains('*')
-        && plain_url(text)
-            .is_some_and(|url| matches!(url.scheme(), "https" | "http") && url.origin().ascii_serialization() == text)
-}
-
-/// Same scheme, host and port. An address of an app (a private-use scheme) has no port to compare.
-fn same_place(left: &str, right: &str) -> bool {
-    let (Ok(left), Ok(right)) = (Url::parse(left), Url::parse(right)) else { return false };
-    match (left.origin(), right.origin()) {
-        (Origin::Opaque(_), Origin::Opaque(_)) => {
-            left.scheme() == right.scheme() && left.host_str() == right.host_str()
-        }
-        (left, right) => left == right,
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn check(client: Value) -> Result<()> {
+    pub fn check(client: Value) -> Result<()> {
         serde_json::from_value::<ClientMetadata>(client).unwrap().with_defaults(&[]).validate(&Rules::new(false))
     }
 
-    fn fault(client: Value) -> (&'static str, String) {
+    pub fn fault(client: &Value) -> (&'static str, String) {
         let error = check(client.clone()).expect_err(&client.to_string());
         let is_clean = error.description.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E));
         assert!(is_clean, "RFC 6749 section 5.2: {}", error.description);
@@ -253,17 +181,21 @@ mod tests {
         for client in [
             json!({}),
             json!({"redirect_uris": ["https://app.example/cb"]}),
-            json!({"grant_types": ["client_credentials"], "response_types": ["code"], "token_endpoint_auth_method": "client_secret_post"}),
-            json!({"redirect_uris": ["http://127.0.0.1/cb", "com.example.app:/cb"], "token_endpoint_auth_method": "none",
-                   "grant_types": ["authorization_code", "refresh_token"], "application_type": "native"}),
-            json!({"jwks": {}, "request_uris": [], "jwks_uri": "", "subject_type": "public", "access_token_strategy": "opaque",
-                   "userinfo_signed_response_alg": "none", "scope": "openid offline photos.*"}),
-            json!({"client_name": "Bücher & Söhne 📚", "client_uri": "https://app.example", "logo_uri": "http://cdn.example/l.png",
-                   "policy_uri": "https://other.example/p?x=1#top", "tos_uri": "https://openid.net"}),
-            json!({"allowed_cors_origins": ["https://app.example/", "http://localhost:3000", "https://app.example:8443"]}),
+            json!({"grant_types": ["client_credentials"], "response_types": ["code"],
+                   "token_endpoint_auth_method": "client_secret_post"}),
+            json!({"redirect_uris": ["http://127.0.0.1/cb", "com.example.app:/cb"],
+                   "token_endpoint_auth_method": "none", "grant_types": ["authorization_code", "refresh_token"], "application_type": "native"}),
+            json!({"jwks": {}, "request_uris": [], "jwks_uri": "", "subject_type": "public",
+                   "access_token_strategy": "opaque", "userinfo_signed_response_alg": "none", "scope": "openid offline photos.*"}),
+            json!({"client_name": "Bücher & Söhne 📚", "client_uri": "https://app.example",
+                   "logo_uri": "http://cdn.example/l.png", "policy_uri": "https://other.example/p?x=1#top", "tos_uri": "https://openid.net"}),
+            json!({"allowed_cors_origins": ["https://app.example/", "http://localhost:3000",
+                   "https://app.example:8443"]}),
             json!({"redirect_uris": ["https://app.example/cb", "com.example.app:/cb"],
-                   "post_logout_redirect_uris": ["https://app.example/out?a=1", "https://app.example:443/", "com.example.app:/out"]}),
-            json!({"backchannel_logout_uri": "https://app.example/b?x=1", "frontchannel_logout_uri": "https://app.example/f"}),
+                   "post_logout_redirect_uris": ["https://app.example/out?a=1", "https://app.example:443/",
+                   "com.example.app:/out"]}),
+            json!({"backchannel_logout_uri": "https://app.example/b?x=1",
+                   "frontchannel_logout_uri": "https://app.example/f"}),
             json!({"authorization_code_grant_access_token_lifespan": "5m"}),
         ] {
             check(client.clone()).unwrap_or_else(|error| panic!("{client}: {error}"));
@@ -273,7 +205,7 @@ mod tests {
     /// RU-07, RU-13, RU-14, RU-22: the words are Hydra's where it has any.
     #[test]
     fn redirect_uris_have_their_own_code() {
-        let of = |uri: &str| fault(json!({"redirect_uris": ["https://app.example/cb", uri]}));
+        let of = |uri: &str| fault(&json!({"redirect_uris": ["https://app.example/cb", uri]}));
         assert_eq!(
             of("https://app.example/#f"),
             ("invalid_redirect_uri", "Redirect URIs must not contain fragments (#).".to_owned())
@@ -289,7 +221,7 @@ mod tests {
             assert_eq!(of(uri).0, "invalid_redirect_uri", "{uri}");
         }
         assert_eq!(
-            fault(json!({"redirect_uris": ["http://127.0.0.1/"], "application_type": "web"})).0,
+            fault(&json!({"redirect_uris": ["http://127.0.0.1/"], "application_type": "web"})).0,
             "invalid_redirect_uri"
         );
     }
@@ -299,6 +231,7 @@ mod tests {
     fn what_can_not_be_honoured_is_refused_by_name() {
         for (field, value) in [
             ("grant_types", json!(["implicit"])),
+            ("grant_types", json!([""])),
             ("grant_types", json!(["authorization_code", "password"])),
             ("grant_types", json!(["urn:ietf:params:oauth:grant-type:device_code"])),
             ("grant_types", json!(["urn:ietf:params:oauth:grant-type:jwt-bearer"])),
@@ -318,105 +251,24 @@ mod tests {
             ("jwks_uri", json!("https://app.example/jwks")),
             ("jwks", json!({"keys": []})),
         ] {
-            let (code, description) = fault(json!({ field: value }));
+            let (code, description) = fault(&json!({ field: value }));
             assert_eq!(code, "invalid_client_metadata", "{field}");
             assert!(description.contains(field) && !description.contains("app.example"), "{description}");
         }
-        let both = fault(json!({"jwks": {"keys": []}, "jwks_uri": "https://app.example/jwks"}));
+        let both = fault(&json!({"jwks": {"keys": []}, "jwks_uri": "https://app.example/jwks"}));
         assert_eq!(both.1, "Fields jwks and jwks_uri can not both be set, you must choose one.");
         assert!(
-            fault(json!({"subject_type": "pairwise"}))
+            fault(&json!({"subject_type": "pairwise"}))
                 .1
                 .ends_with("is not supported by server, only [public] are allowed.")
         );
-    }
-
-    #[test]
-    fn uris_of_pages_are_http_or_https() {
-        for field in ["client_uri", "logo_uri", "policy_uri", "tos_uri"] {
-            for uri in [
-                "nonsense",
-                "https:",
-                "https:///",
-                "https:app.example",
-                "//app.example",
-                "https://u:p@app.example",
-                "https://app.example/\u{0}",
-                "https://app.example/ x",
-                "https://app.example/\"><script>",
-            ] {
-                assert_eq!(fault(json!({ field: uri })).1, format!("Field {field} must be a valid URI."), "{uri}");
-            }
-            for uri in ["ftp://app.example/", "com.example.app://x/y"] {
-                assert!(
-                    fault(json!({ field: uri })).1.contains("must use https:// or http:// as HTTP scheme"),
-                    "{uri}"
-                );
-            }
-            assert_eq!(fault(json!({ field: "javascript:alert(1)" })).0, "invalid_client_metadata");
-        }
-    }
-
-    #[test]
-    fn logout_uris_are_https() {
-        for field in ["backchannel_logout_uri", "frontchannel_logout_uri"] {
-            for uri in ["http://app.example/l", "https://app.example/l#f", "https://u@app.example/", "app.example/l"] {
-                assert!(fault(json!({ field: uri })).1.contains(field), "{uri}");
-            }
-            let client: ClientMetadata = serde_json::from_value(json!({ field: "http://localhost:5555/l" })).unwrap();
-            client.validate(&Rules::new(true)).unwrap();
-        }
-    }
-
-    /// DR-28.
-    #[test]
-    fn cors_origins_are_origins() {
-        for origin in [
-            "*",
-            "null",
-            "",
-            "https://*.x",
-            "https://app.example/path",
-            "https://app.example//",
-            "https://u@app.example",
-            "https://app.example?x",
-            "https://app.example#x",
-            "http://",
-            "ftp://app.example",
-            "app.example",
-            "https://APP.example",
-        ] {
-            assert!(fault(json!({"allowed_cors_origins": [origin]})).1.contains("allowed_cors_origins"), "{origin}");
-        }
-    }
-
-    /// hydra.md section 1.12.
-    #[test]
-    fn post_logout_redirect_uris_go_where_a_redirect_uri_goes() {
-        for uri in [
-            "https://evil.example/",
-            "https://app.example:8443/out",
-            "http://app.example/out",
-            "com.example.other:/out",
-            "https://app.example.evil/",
-        ] {
-            let client = json!({"redirect_uris": ["https://app.example/cb", "com.example.app:/cb"], "post_logout_redirect_uris": [uri]});
-            assert_eq!(fault(client).0, "invalid_client_metadata", "{uri}");
-        }
-        let other = json!({"redirect_uris": ["https://app.example/cb"], "post_logout_redirect_uris": ["https://evil.example/"]});
-        assert!(
-            fault(other)
-                .1
-                .contains("must match the domain, port, scheme of at least one of the registered redirect URIs")
-        );
-        assert_eq!(fault(json!({"post_logout_redirect_uris": ["https://app.example/"]})).0, "invalid_client_metadata");
     }
 
     /// DR-10.
     #[test]
     fn a_name_shows_what_it_is() {
         for name in ["a\nb", "a\u{0}", "Bank\u{202e}knab", "Ba\u{200b}nk", "\u{feff}Bank", &"x".repeat(201)] {
-            assert!(fault(json!({"client_name": name})).1.contains("client_name"), "{name:?}");
+            assert!(fault(&json!({"client_name": name})).1.contains("client_name"), "{name:?}");
         }
         check(json!({"client_name": "ü".repeat(200)})).unwrap();
     }
@@ -432,7 +284,7 @@ mod tests {
             ("refresh_token_grant_access_token_lifespan", json!("0s")),
             ("refresh_token_grant_access_token_lifespan", json!("10ms")),
         ] {
-            assert!(fault(json!({ field: value })).1.contains(field), "{field}");
+            assert!(fault(&json!({ field: value })).1.contains(field), "{field}");
         }
     }
 

@@ -1,0 +1,177 @@
+//! The URIs of client metadata that are no redirect URIs (RFC 7591 section 2, OpenID Connect logout specifications).
+
+use url::{Origin, Url};
+
+use super::validate::{MAX_ENTRIES, MAX_URI_BYTES, refused};
+use super::{ClientMetadata, Rules};
+use crate::oauth::{Result, redirect_uri};
+
+impl ClientMetadata {
+    pub(super) fn check_web_uris(&self, rules: &Rules) -> Result<()> {
+        let pages = [
+            ("client_uri", &self.client_uri),
+            ("logo_uri", &self.logo_uri),
+            ("policy_uri", &self.policy_uri),
+            ("tos_uri", &self.tos_uri),
+        ];
+        for (field, uri) in pages.into_iter().filter(|(_, uri)| !uri.is_empty()) {
+            let url = plain_url(uri).ok_or_else(|| refused(format!("Field {field} must be a valid URI.")))?;
+            if !matches!(url.scheme(), "https" | "http") {
+                return Err(refused(format!("Client must use https:// or http:// as HTTP scheme for field {field}.")));
+            }
+        }
+        // OpenID Connect Back-Channel Logout section 2.2, Front-Channel Logout section 2
+        let logout = [
+            ("backchannel_logout_uri", &self.backchannel_logout_uri),
+            ("frontchannel_logout_uri", &self.frontchannel_logout_uri),
+        ];
+        for (field, uri) in logout.into_iter().filter(|(_, uri)| !uri.is_empty()) {
+            let url = plain_url(uri).ok_or_else(|| refused(format!("Field {field} must be a valid URI.")))?;
+            if !(url.scheme() == "https" || rules.dev && url.scheme() == "http") || url.fragment().is_some() {
+                return Err(refused(format!("Field {field} must use https:// and have no fragment.")));
+            }
+        }
+        if self.allowed_cors_origins.len() > MAX_ENTRIES
+            || !self.allowed_cors_origins.iter().all(|origin| is_origin(origin))
+        {
+            return Err(refused(
+                "Field allowed_cors_origins must hold at most 50 origins as browsers send them, without wildcards.",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_post_logout_redirect_uris(&self, rules: &Rules) -> Result<()> {
+        if self.post_logout_redirect_uris.len() > MAX_ENTRIES {
+            return Err(refused("Field post_logout_redirect_uris must hold at most 50 URIs."));
+        }
+        for uri in &self.post_logout_redirect_uris {
+            if redirect_uri::fault(uri, self.is_native(), rules.dev).is_some() {
+                return Err(refused("Field post_logout_redirect_uris must hold URIs that could be redirect URIs."));
+            }
+            if !self.redirect_uris.iter().any(|own| same_place(own, uri)) {
+                return Err(refused(
+                    "A member of post_logout_redirect_uris must match the domain, port, scheme of at least one of the \
+                     registered redirect URIs but did not.",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An absolute URI with a host and nothing that two readers could read differently.
+fn plain_url(uri: &str) -> Option<Url> {
+    let url = Url::parse(uri).ok().filter(|_| uri.len() <= MAX_URI_BYTES && redirect_uri::has_uri_characters(uri))?;
+    let is_plain = uri.contains("://") && url.has_host() && url.username().is_empty() && url.password().is_none();
+    is_plain.then_some(url)
+}
+
+/// Whether a browser could send it in `Origin` (RFC 6454 section 6.1): never with a wildcard, path or user information.
+fn is_origin(text: &str) -> bool {
+    !text.contains('*')
+        && plain_url(text)
+            .is_some_and(|url| matches!(url.scheme(), "https" | "http") && url.origin().ascii_serialization() == text)
+}
+
+/// Same scheme, host and port. An address of an app (a private-use scheme) has no port to compare.
+fn same_place(left: &str, right: &str) -> bool {
+    let (Ok(left), Ok(right)) = (Url::parse(left), Url::parse(right)) else { return false };
+    match (left.origin(), right.origin()) {
+        (Origin::Opaque(_), Origin::Opaque(_)) => {
+            left.scheme() == right.scheme() && left.host_str() == right.host_str()
+        }
+        (left, right) => left == right,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::validate::tests::fault;
+    use super::*;
+
+    #[test]
+    fn uris_of_pages_are_http_or_https() {
+        for field in ["client_uri", "logo_uri", "policy_uri", "tos_uri"] {
+            for uri in [
+                "nonsense",
+                "https:",
+                "https:///",
+                "https:app.example",
+                "//app.example",
+                "https://u:p@app.example",
+                "https://app.example/\u{0}",
+                "https://app.example/ x",
+                "https://app.example/\"><script>",
+            ] {
+                assert_eq!(fault(&json!({ field: uri })).1, format!("Field {field} must be a valid URI."), "{uri}");
+            }
+            for uri in ["ftp://app.example/", "com.example.app://x/y"] {
+                assert!(
+                    fault(&json!({ field: uri })).1.contains("must use https:// or http:// as HTTP scheme"),
+                    "{uri}"
+                );
+            }
+            assert_eq!(fault(&json!({ field: "javascript:alert(1)" })).0, "invalid_client_metadata");
+        }
+    }
+
+    #[test]
+    fn logout_uris_are_https() {
+        for field in ["backchannel_logout_uri", "frontchannel_logout_uri"] {
+            for uri in ["http://app.example/l", "https://app.example/l#f", "https://u@app.example/", "app.example/l"] {
+                assert!(fault(&json!({ field: uri })).1.contains(field), "{uri}");
+            }
+            let client: ClientMetadata = serde_json::from_value(json!({ field: "http://localhost:5555/l" })).unwrap();
+            client.validate(&Rules::new(true)).unwrap();
+        }
+    }
+
+    /// DR-28.
+    #[test]
+    fn cors_origins_are_origins() {
+        for origin in [
+            "*",
+            "null",
+            "",
+            "https://*.x",
+            "https://app.example/path",
+            "https://app.example//",
+            "https://u@app.example",
+            "https://app.example?x",
+            "https://app.example#x",
+            "http://",
+            "ftp://app.example",
+            "app.example",
+            "https://APP.example",
+        ] {
+            assert!(fault(&json!({"allowed_cors_origins": [origin]})).1.contains("allowed_cors_origins"), "{origin}");
+        }
+    }
+
+    /// hydra.md section 1.12.
+    #[test]
+    fn post_logout_redirect_uris_go_where_a_redirect_uri_goes() {
+        for uri in [
+            "https://evil.example/",
+            "https://app.example:8443/out",
+            "http://app.example/out",
+            "com.example.other:/out",
+            "https://app.example.evil/",
+        ] {
+            let client = json!({"redirect_uris": ["https://app.example/cb", "com.example.app:/cb"],
+                "post_logout_redirect_uris": [uri]});
+            assert_eq!(fault(&client).0, "invalid_client_metadata", "{uri}");
+        }
+        let other = json!({"redirect_uris": ["https://app.example/cb"],
+            "post_logout_redirect_uris": ["https://evil.example/"]});
+        assert!(
+            fault(&other)
+                .1
+                .contains("must match the domain, port, scheme of at least one of the registered redirect URIs")
+        );
+        assert_eq!(fault(&json!({"post_logout_redirect_uris": ["https://app.example/"]})).0, "invalid_client_metadata");
+    }
+}

@@ -54,7 +54,8 @@ pub fn format(duration: Duration) -> String {
     let mut text = String::new();
     for (name, unit) in [UNITS[7], UNITS[6], UNITS[5], UNITS[4], UNITS[1], UNITS[0]] {
         if left >= unit {
-            text.push_str(&format!("{}{name}", left / unit));
+            text.push_str(&(left / unit).to_string());
+            text.push_str(name);
             left %= unit;
         }
     }

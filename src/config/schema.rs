@@ -84,12 +84,11 @@ fn last(name: &str) -> &str {
 fn collect(properties: &Map<String, Value>, section: &str, keys: &mut BTreeMap<String, Key>) {
     for (word, schema) in properties {
         let name = if section.is_empty() { word.clone() } else { format!("{section}.{word}") };
-        match schema.get("properties").and_then(Value::as_object) {
-            Some(inner) => collect(inner, &name, keys),
-            None => {
-                let list = schema.get("type").and_then(Value::as_str) == Some("array");
-                keys.insert(name, Key { list, default: schema.get("default").map(Given::from_default) });
-            }
+        if let Some(inner) = schema.get("properties").and_then(Value::as_object) {
+            collect(inner, &name, keys);
+        } else {
+            let list = schema.get("type").and_then(Value::as_str) == Some("array");
+            keys.insert(name, Key { list, default: schema.get("default").map(Given::from_default) });
         }
     }
 }

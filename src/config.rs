@@ -1,6 +1,19 @@
 //! The configuration: one YAML file in Hydra's key tree, environment names over it, checked as a whole.
 //!
-//! The types here are what the rest of the server reads: every default is filled in, every rule has been checked.
+//! The types here are what the rest of the server reads: every default is filled in, every rule has been checked. The
+//! keys as they are written, with their descriptions and defaults, are in `config/raw.rs`; the rules in `config/rules/`.
+
+mod document;
+mod duration;
+mod load;
+mod problem;
+mod raw;
+mod rules;
+mod schema;
+mod setting;
+mod source;
+mod unsupported;
+mod value;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,9 +22,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
+pub use self::load::Loaded;
+pub use self::problem::{Place, Problem};
+pub use self::schema::schema;
 use crate::secret::Secret;
 
-/// Everything an operator can decide. `Config::default()` is the production default with no secret in it.
+/// Everything an operator can decide; made by [`Config::load`].
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `dev`, or `--dev`: http issuer allowed, cookies without `Secure`, plain http redirect URIs.
@@ -95,15 +111,18 @@ pub enum Pem {
     Inline(Secret),
 }
 
-/// `serve.*.cors.*`, with Hydra's defaults.
+/// `serve.*.cors.*`, with Hydra's defaults but for the origins.
 #[derive(Clone, Debug)]
 pub struct Cors {
     pub enabled: bool,
+    /// `*`, or origins with at most one `*` each. Unlike Hydra's, an empty list means nobody, not everybody; a client's
+    /// own `allowed_cors_origins` come on top.
     pub allowed_origins: Vec<String>,
     pub allowed_methods: Vec<String>,
     pub allowed_headers: Vec<String>,
     pub exposed_headers: Vec<String>,
     pub allow_credentials: bool,
+    /// In seconds; 0 sends no `Access-Control-Max-Age`.
     pub max_age: u32,
 }
 

@@ -1,0 +1,344 @@
+//! The key tree as it is written: Hydra's keys and our own, each with its description and default.
+//!
+//! This is the one list of keys. The JSON Schema, the environment names, the defaults and the unknown-key check are
+//! made from it; tests hold `config/hydrant.yml` and `docs/configuration.md` to it. What the rest of the server reads
+//! is `Config`, which `rules.rs` makes.
+
+mod serve;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+pub use self::serve::{Cookies, Cors, Pem, Serve, Tls};
+use super::setting::Setting;
+use super::value::{AccessTokenStrategy, Lifetime, LogLevel};
+use super::{LogFormat, ScopeStrategy};
+use crate::secret::Secret;
+
+/// The configuration of Hydrant: Ory Hydra's key tree, and `database`, `accounts`, `ui`, `keys`, `limits`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Hydrant")]
+pub struct Raw {
+    /// For a laptop: http issuer and redirect URIs, cookies without Secure, sample secrets, no port open to the network.
+    #[schemars(extend("default" = false))]
+    pub dev: Setting<bool>,
+    /// Where everything is kept: `postgres://…`, `sqlite://path`, or `memory` (gone when the server stops).
+    #[schemars(extend("default" = "sqlite://hydrant.db"))]
+    pub dsn: Setting<Secret>,
+    pub database: Database,
+    pub log: Log,
+    pub serve: Serve,
+    pub urls: Urls,
+    pub secrets: Secrets,
+    pub ttl: Ttl,
+    pub oauth2: OAuth2,
+    pub oidc: Oidc,
+    pub webfinger: Webfinger,
+    pub strategies: Strategies,
+    pub clients: Clients,
+    pub accounts: Accounts,
+    pub ui: Ui,
+    pub keys: Keys,
+    pub limits: Limits,
+}
+
+/// How the database is used.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Database {
+    /// `hydrant serve` brings the schema up to date by itself; turn it off to run `hydrant migrate up` yourself.
+    #[schemars(extend("default" = true))]
+    pub auto_migrate: Setting<bool>,
+    /// Connections per process (PostgreSQL); requests are grouped, so few are enough.
+    #[schemars(extend("default" = 8))]
+    pub max_connections: Setting<u32>,
+}
+
+/// What is written to standard error.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Log {
+    /// The least important line that is written.
+    #[schemars(extend("default" = "info"))]
+    pub level: Setting<LogLevel>,
+    /// `auto` is text on a terminal and JSON otherwise; `json_pretty` counts as `json`.
+    #[schemars(extend("default" = "auto"))]
+    pub format: Setting<LogFormat>,
+}
+
+/// Who the server is to others.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Urls {
+    #[serde(rename = "self")]
+    pub own: OwnUrls,
+    /// Where logout ends when the client named no place.
+    pub post_logout_redirect: Setting<Option<Url>>,
+    /// A page of yours for errors that cannot go back to a client; ours unless set.
+    pub error: Setting<Option<Url>>,
+}
+
+/// The server's own URLs.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct OwnUrls {
+    /// The issuer, letter for letter as clients compare it; https outside dev mode. Required.
+    pub issuer: Setting<Option<String>>,
+    /// What endpoint URLs are built on, if that is not the issuer.
+    pub public: Setting<Option<String>>,
+}
+
+/// What must not be known to others.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Secrets {
+    /// Seals keys and tokens, 16 characters or more each: the first seals, all open; put a new one first. Required.
+    pub system: Setting<Vec<Secret>>,
+}
+
+/// How long things last.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Ttl {
+    /// How long one may take to sign in and consent.
+    #[schemars(extend("default" = "30m"))]
+    pub login_consent_request: Setting<Duration>,
+    /// How long a remembered sign-in lasts; 180 days at most.
+    #[schemars(extend("default" = "720h"))]
+    pub authentication_session: Setting<Duration>,
+    /// How long an access token is good for.
+    #[schemars(extend("default" = "1h"))]
+    pub access_token: Setting<Duration>,
+    /// How long a refresh token waits to be used; -1 for no such end (`ttl.grant` still ends it).
+    #[schemars(extend("default" = "720h"))]
+    pub refresh_token: Setting<Lifetime>,
+    /// The end of what a user granted, however often it is refreshed.
+    #[schemars(extend("default" = "8760h"))]
+    pub grant: Setting<Duration>,
+    /// How long an ID token is good for.
+    #[schemars(extend("default" = "1h"))]
+    pub id_token: Setting<Duration>,
+    /// How long an authorization code may wait; 10 minutes at most (RFC 6749 section 4.1.2).
+    #[schemars(extend("default" = "10m"))]
+    pub auth_code: Setting<Duration>,
+}
+
+/// OAuth 2.0.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct OAuth2 {
+    /// Put the log's words into `error_description`; for debugging, not for production.
+    #[schemars(extend("default" = false))]
+    pub expose_internal_errors: Setting<bool>,
+    pub pkce: Pkce,
+    pub client_credentials: ClientCredentials,
+    pub grant: Grant,
+    pub introspection: Introspection,
+}
+
+/// PKCE, RFC 7636.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Pkce {
+    /// PKCE for every client.
+    #[schemars(extend("default" = false))]
+    pub enforced: Setting<bool>,
+    /// Hydra's switch for public clients; here they always need PKCE (RFC 9700 section 2.1.1).
+    #[schemars(extend("default" = true))]
+    pub enforced_for_public_clients: Setting<bool>,
+}
+
+/// The client credentials grant.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct ClientCredentials {
+    /// A request without scope gets the client's whole scope.
+    #[schemars(extend("default" = false))]
+    pub default_grant_allowed_scope: Setting<bool>,
+}
+
+/// Grant types.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Grant {
+    pub refresh_token: RefreshGrant,
+    pub authorization_code: CodeGrant,
+}
+
+/// Refresh tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct RefreshGrant {
+    /// How long a used refresh token gives the same successor again (a lost answer, two tabs); 5 minutes at most.
+    #[schemars(extend("default" = "10s"))]
+    pub rotation_grace_period: Setting<Duration>,
+}
+
+/// Authorization codes.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct CodeGrant {
+    /// How long a replayed code is only refused; after that its tokens are revoked. 0s revokes at every replay.
+    #[schemars(extend("default" = "0s"))]
+    pub replay_grace_period: Setting<Duration>,
+}
+
+/// Token introspection, RFC 7662.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Introspection {
+    /// Serve `/oauth2/introspect` on the public port too, for authenticated clients.
+    #[schemars(extend("default" = true))]
+    pub public: Setting<bool>,
+}
+
+/// OpenID Connect.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Oidc {
+    pub dynamic_client_registration: Registration,
+}
+
+/// Registration of clients.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Registration {
+    /// Let anybody register a client; this version does not have it yet.
+    #[schemars(extend("default" = false))]
+    pub enabled: Setting<bool>,
+    /// The scope of clients that name none.
+    #[schemars(extend("default" = ["offline_access", "offline", "openid"]))]
+    pub default_scope: Setting<Vec<String>>,
+}
+
+/// What is published under `/.well-known`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Webfinger {
+    pub oidc_discovery: Discovery,
+}
+
+/// OpenID Connect Discovery.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Discovery {
+    /// Scopes to publish besides the built-in ones.
+    #[schemars(extend("default" = []))]
+    pub supported_scope: Setting<Vec<String>>,
+    /// Claims to publish besides the built-in ones.
+    #[schemars(extend("default" = []))]
+    pub supported_claims: Setting<Vec<String>>,
+}
+
+/// Choices between ways of doing the same.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Strategies {
+    /// How a requested scope is matched with a client's: `wildcard` (`photos.*`) or `exact`.
+    #[schemars(extend("default" = "wildcard"))]
+    pub scope: Setting<ScopeStrategy>,
+    /// The form of access tokens: `opaque`; this version does not have `jwt` yet.
+    #[schemars(extend("default" = "opaque"))]
+    pub access_token: Setting<AccessTokenStrategy>,
+}
+
+/// What clients make the server do.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Clients {
+    pub http: ClientsHttp,
+}
+
+/// Calls to URLs that clients registered (`jwks_uri`, `backchannel_logout_uri`, …).
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct ClientsHttp {
+    /// Refuse to call private, loopback and link-local addresses (server-side request forgery).
+    #[schemars(extend("default" = true))]
+    pub disallow_private_ip_ranges: Setting<bool>,
+    /// URLs that may be called all the same.
+    #[schemars(extend("default" = []))]
+    pub private_ip_exception_urls: Setting<Vec<Url>>,
+    /// Private networks that may be called all the same.
+    #[schemars(extend("default" = []))]
+    pub allowed_networks: Setting<Vec<IpNet>>,
+    /// PEM files of authorities to trust besides the public ones.
+    #[schemars(extend("default" = []))]
+    pub extra_root_certificates: Setting<Vec<PathBuf>>,
+}
+
+/// The people who sign in at the built-in pages.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Accounts {
+    pub password: Password,
+    /// How long a sign-in without "remember me" lasts at most.
+    #[schemars(extend("default" = "12h"))]
+    pub unremembered_session: Setting<Duration>,
+}
+
+/// Passwords.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Password {
+    /// The least number of characters (NIST SP 800-63B section 5.1.1.2).
+    #[schemars(extend("default" = 8))]
+    pub min_length: Setting<usize>,
+    pub argon2: Argon2,
+}
+
+/// Argon2id, RFC 9106: what a guess costs an attacker, and a sign-in costs you.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Argon2 {
+    /// Memory of one computation in KiB, 8192 (8 MiB) to 1048576 (1 GiB).
+    #[schemars(extend("default" = 19456))]
+    pub memory_kib: Setting<u32>,
+    /// Passes over the memory, 1 to 10.
+    #[schemars(extend("default" = 2))]
+    pub iterations: Setting<u32>,
+    /// Lanes, 1 to 16.
+    #[schemars(extend("default" = 1))]
+    pub parallelism: Setting<u32>,
+}
+
+/// The built-in pages.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Ui {
+    /// Whose sign-in page it is.
+    #[schemars(extend("default" = "Hydrant"))]
+    pub title: Setting<String>,
+    /// The colour of buttons and links, `#rrggbb`.
+    #[schemars(extend("default" = "#1f5fbf"))]
+    pub accent_color: Setting<String>,
+}
+
+/// Signing keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Keys {
+    /// How long JWKS and discovery may be cached; a new key is published twice as long before it signs.
+    #[schemars(extend("default" = "5m"))]
+    pub max_age: Setting<Duration>,
+}
+
+/// What keeps one caller from spending everybody's resources.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Limits {
+    pub login: LoginLimits,
+    /// Password computations at once; the number of cores unless set.
+    pub password_hashes: Setting<Option<usize>>,
+    /// Bytes of a request body.
+    #[schemars(extend("default" = 65536))]
+    pub body: Setting<usize>,
+    /// How long a caller may take to send the headers.
+    #[schemars(extend("default" = "10s"))]
+    pub header_read_timeout: Setting<Duration>,
+    /// How long a request may take.
+    #[schemars(extend("default" = "10s"))]
+    pub request_timeout: Setting<Duration>,
+    /// How long a connection without a request stays open.
+    #[schemars(extend("default" = "60s"))]
+    pub idle_timeout: Setting<Duration>,
+    /// How long a stop waits for the requests that are still running.
+    #[schemars(extend("default" = "30s"))]
+    pub drain_timeout: Setting<Duration>,
+    /// Connections per listener.
+    #[schemars(extend("default" = 10000))]
+    pub connections: Setting<usize>,
+}
+
+/// Failed or unfinished sign-ins.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct LoginLimits {
+    /// Sign-ins that an account may have failed or open within the window.
+    #[schemars(extend("default" = 10))]
+    pub per_account: Setting<u32>,
+    /// The same for a caller's address.
+    #[schemars(extend("default" = 50))]
+    pub per_address: Setting<u32>,
+    /// The window over which both are refilled.
+    #[schemars(extend("default" = "5m"))]
+    pub window: Setting<Duration>,
+}

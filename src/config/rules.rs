@@ -1,0 +1,238 @@
+//! From the key tree as written to the configuration as used: every rule is checked, and each broken one noted.
+
+mod cookies;
+mod listener;
+mod secrets;
+mod urls;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::duration::format;
+use super::raw::{self, Raw};
+use super::setting::{Check, Setting};
+use super::value::{AccessTokenStrategy, Lifetime};
+use super::{Accounts, Argon2Params, Clients, Config, Database, Keys, Limits, Log, OAuth2, Oidc, Strategies, Ttl, Ui};
+use crate::secret::Secret;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// The configuration; it counts only if `check` has no problem afterwards.
+pub fn build(raw: &Raw, check: &mut Check) -> Config {
+    let urls = urls::build(&raw.urls, check);
+    let serve = listener::build(&raw.serve, &urls.issuer_url, check);
+    Config {
+        dev: check.dev,
+        database: database(raw, check),
+        log: log(&raw.log, check),
+        serve,
+        urls,
+        secrets: secrets::build(&raw.secrets, check),
+        ttl: ttl(&raw.ttl, check),
+        oauth2: oauth2(&raw.oauth2, check),
+        oidc: oidc(&raw.oidc, &raw.webfinger, check),
+        strategies: strategies(&raw.strategies, check),
+        clients: clients(&raw.clients.http, check),
+        accounts: accounts(&raw.accounts, check),
+        ui: ui(&raw.ui, check),
+        keys: Keys { max_age: lasts(check, &raw.keys.max_age, SECOND, DAY) },
+        limits: limits(&raw.limits, check),
+    }
+}
+
+/// A duration between two others.
+fn lasts(check: &mut Check, setting: &Setting<Duration>, least: Duration, most: Duration) -> Duration {
+    check.within(setting, (least, most), |duration| format(*duration))
+}
+
+/// A number between two others.
+fn number<T: Clone + PartialOrd + ToString>(check: &mut Check, setting: &Setting<T>, least: T, most: T) -> T {
+    check.within(setting, (least, most), T::to_string)
+}
+
+fn database(raw: &Raw, check: &mut Check) -> Database {
+    let dsn = check.read(&raw.dsn);
+    let (wrong, fix) = dsn_problem(&dsn);
+    check.rule(wrong.is_empty(), &raw.dsn, wrong, fix);
+    let pool = dsn.expose().split_once('?').is_some_and(|(_, query)| query.contains("max_conn"));
+    check.warn(pool, &raw.dsn, "Hydra's max_conns and max_conn_* have no effect; database.max_connections has");
+    Database {
+        dsn,
+        auto_migrate: check.read(&raw.database.auto_migrate),
+        max_connections: number(check, &raw.database.max_connections, 1, 1000),
+    }
+}
+
+/// What is wrong with a `dsn`, and the way out; nothing where nothing is.
+fn dsn_problem(dsn: &Secret) -> (&'static str, &'static str) {
+    const FIX: &str = "use postgres://user:password@host/database, sqlite://path or memory";
+    let Some((scheme, rest)) = dsn.expose().split_once("://") else {
+        return if dsn.expose() == "memory" { ("", "") } else { ("is not the address of a database", FIX) };
+    };
+    match scheme {
+        "postgres" | "postgresql" if url::Url::parse(dsn.expose()).is_err() => ("is not a complete URL", FIX),
+        "sqlite" if rest.is_empty() => ("names no file", FIX),
+        "postgres" | "postgresql" | "sqlite" => ("", ""),
+        "mysql" => ("is MySQL, which Hydrant does not speak", FIX),
+        "cockroach" | "cockroachdb" | "crdb" => ("is CockroachDB, which Hydrant does not speak", FIX),
+        _ => ("has an unknown scheme", FIX),
+    }
+}
+
+fn log(raw: &raw::Log, check: &mut Check) -> Log {
+    Log { level: check.read(&raw.level).0.to_owned(), format: check.read(&raw.format) }
+}
+
+fn ttl(raw: &raw::Ttl, check: &mut Check) -> Ttl {
+    let access_token = lasts(check, &raw.access_token, SECOND, 30 * DAY);
+    let grant = lasts(check, &raw.grant, SECOND, 3650 * DAY);
+    check.rule(grant >= access_token, &raw.grant, "must not be shorter than ttl.access_token", "raise it");
+    let Lifetime(refresh_token) = check.read(&raw.refresh_token);
+    let range = refresh_token.is_none_or(|idle| (SECOND..=3650 * DAY).contains(&idle));
+    check.rule(range, &raw.refresh_token, "must be from 1s to 87600h, or -1 for no end", "");
+    Ttl {
+        login_consent_request: lasts(check, &raw.login_consent_request, 10 * SECOND, DAY),
+        authentication_session: lasts(check, &raw.authentication_session, SECOND, 180 * DAY),
+        access_token,
+        refresh_token,
+        grant,
+        id_token: lasts(check, &raw.id_token, SECOND, 30 * DAY),
+        auth_code: lasts(check, &raw.auth_code, SECOND, 10 * MINUTE),
+    }
+}
+
+fn oauth2(raw: &raw::OAuth2, check: &mut Check) -> OAuth2 {
+    let grace = &raw.grant.refresh_token.rotation_grace_period;
+    let refresh_grace = lasts(check, grace, Duration::ZERO, 5 * MINUTE);
+    let long = refresh_grace > MINUTE;
+    check.warn(long, grace, "over a minute, a stolen refresh token goes unnoticed for that long");
+    let public_clients = &raw.pkce.enforced_for_public_clients;
+    let lax = !check.read(public_clients);
+    check.warn(lax, public_clients, "has no effect: public clients always need PKCE (RFC 9700 section 2.1.1)");
+    let expose_internal_errors = check.read(&raw.expose_internal_errors);
+    let exposed = expose_internal_errors && !check.dev;
+    check.warn(exposed, &raw.expose_internal_errors, "shows the log's words to everybody; not for production");
+    OAuth2 {
+        expose_internal_errors,
+        pkce_enforced: check.read(&raw.pkce.enforced),
+        client_credentials_default_scope: check.read(&raw.client_credentials.default_grant_allowed_scope),
+        refresh_grace,
+        code_replay_grace: lasts(check, &raw.grant.authorization_code.replay_grace_period, Duration::ZERO, MINUTE),
+        public_introspection: check.read(&raw.introspection.public),
+    }
+}
+
+fn oidc(raw: &raw::Oidc, webfinger: &raw::Webfinger, check: &mut Check) -> Oidc {
+    let registration = &raw.dynamic_client_registration;
+    let enabled = check.read(&registration.enabled);
+    let fix = "set it to false, and make clients with `hydrant client create` or the admin API";
+    check.rule(!enabled, &registration.enabled, "is something this version does not have yet", fix);
+    Oidc {
+        default_scope: words(check, &registration.default_scope),
+        supported_scope: words(check, &webfinger.oidc_discovery.supported_scope),
+        supported_claims: words(check, &webfinger.oidc_discovery.supported_claims),
+    }
+}
+
+/// Scope tokens as RFC 6749 section 3.3 spells them; claim names are held to the same.
+fn words(check: &mut Check, setting: &Setting<Vec<String>>) -> Vec<String> {
+    let words = check.read(setting);
+    let token = |word: &String| !word.is_empty() && word.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+    let what = "must be words without spaces, quotes and backslashes (RFC 6749 section 3.3)";
+    check.rule(words.iter().all(token), setting, what, "write one word an item");
+    words
+}
+
+fn strategies(raw: &raw::Strategies, check: &mut Check) -> Strategies {
+    let opaque = check.read(&raw.access_token) == AccessTokenStrategy::Opaque;
+    let fix = "set it to opaque: resource servers ask the introspection endpoint";
+    check.rule(opaque, &raw.access_token, "jwt is something this version does not have yet", fix);
+    Strategies { scope: check.read(&raw.scope) }
+}
+
+fn clients(raw: &raw::ClientsHttp, check: &mut Check) -> Clients {
+    let disallow_private_ip_ranges = check.read(&raw.disallow_private_ip_ranges);
+    let open = !disallow_private_ip_ranges && !check.dev;
+    let words = "clients can make the server call your private network; clients.http.allowed_networks is narrower";
+    check.warn(open, &raw.disallow_private_ip_ranges, words);
+    let extra_root_certificates = check.read(&raw.extra_root_certificates);
+    for path in &extra_root_certificates {
+        pem_file(check, &raw.extra_root_certificates, path, "CERTIFICATE");
+    }
+    Clients {
+        disallow_private_ip_ranges,
+        private_ip_exception_urls: check.read(&raw.private_ip_exception_urls),
+        allowed_networks: check.read(&raw.allowed_networks),
+        extra_root_certificates,
+    }
+}
+
+/// The file can be read and holds a PEM block whose label ends in `label`.
+fn pem_file<T>(check: &mut Check, setting: &Setting<T>, path: &Path, label: &str) {
+    match fs::read(path) {
+        Ok(bytes) => pem_text(check, setting, &String::from_utf8_lossy(&bytes), label),
+        Err(error) => {
+            let what = format!("cannot be read: {} ({})", path.display(), error.kind());
+            check.rule(false, setting, what, "check the path and its permissions");
+        }
+    }
+}
+
+fn pem_text<T>(check: &mut Check, setting: &Setting<T>, text: &str, label: &str) {
+    let is_block = |line: &str| {
+        line.trim()
+            .strip_prefix("-----BEGIN ")
+            .and_then(|rest| rest.strip_suffix("-----"))
+            .is_some_and(|name| name.ends_with(label))
+    };
+    let what = format!("holds no PEM block of a {}", label.to_lowercase());
+    check.rule(text.lines().any(is_block), setting, what, "give the PEM text with its BEGIN and END lines");
+}
+
+fn accounts(raw: &raw::Accounts, check: &mut Check) -> Accounts {
+    let argon2 = &raw.password.argon2;
+    Accounts {
+        password_min_length: number(check, &raw.password.min_length, 8, 64),
+        argon2: Argon2Params {
+            memory_kib: number(check, &argon2.memory_kib, 8 * 1024, 1024 * 1024),
+            iterations: number(check, &argon2.iterations, 1, 10),
+            parallelism: number(check, &argon2.parallelism, 1, 16),
+        },
+        unremembered_session: lasts(check, &raw.unremembered_session, MINUTE, 180 * DAY),
+    }
+}
+
+fn ui(raw: &raw::Ui, check: &mut Check) -> Ui {
+    let title = check.read(&raw.title);
+    let fits = (1..=100).contains(&title.trim().chars().count()) && !title.chars().any(char::is_control);
+    check.rule(fits, &raw.title, "must be 1 to 100 characters on one line", "");
+    let accent_color = check.read(&raw.accent_color);
+    let digits = accent_color.strip_prefix('#').unwrap_or_default();
+    let color = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    check.rule(color, &raw.accent_color, "must be a colour as #rrggbb", "quote it in YAML, where # begins a comment");
+    Ui { title, accent_color }
+}
+
+fn limits(raw: &raw::Limits, check: &mut Check) -> Limits {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let password_hashes = check.read(&raw.password_hashes).unwrap_or(cores);
+    let some = (1..=1024).contains(&password_hashes);
+    check.rule(some, &raw.password_hashes, "must be from 1 to 1024", "leave it out for the number of cores");
+    Limits {
+        login_per_account: number(check, &raw.login.per_account, 1, 10_000),
+        login_per_address: number(check, &raw.login.per_address, 1, 1_000_000),
+        login_window: lasts(check, &raw.login.window, SECOND, DAY),
+        password_hashes,
+        body: number(check, &raw.body, 4096, 16 * 1024 * 1024),
+        header_read_timeout: lasts(check, &raw.header_read_timeout, SECOND, 5 * MINUTE),
+        request_timeout: lasts(check, &raw.request_timeout, SECOND, 10 * MINUTE),
+        idle_timeout: lasts(check, &raw.idle_timeout, SECOND, HOUR),
+        drain_timeout: lasts(check, &raw.drain_timeout, Duration::ZERO, HOUR),
+        connections: number(check, &raw.connections, 1, 1_000_000),
+    }
+}

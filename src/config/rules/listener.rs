@@ -1,0 +1,211 @@
+//! `serve.*`: where the two ports listen, their TLS, who may call across origins.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use url::Url;
+
+use super::{cookies, number, pem_file, pem_text};
+use crate::config::raw;
+use crate::config::setting::{Check, Setting};
+use crate::config::value::AdminAuth;
+use crate::config::{Cors, Listener, Pem, Serve, Tls};
+use crate::secret::Secret;
+
+pub fn build(raw: &raw::Serve, issuer: &Url, check: &mut Check) -> Serve {
+    let admin_open = check.read(&raw.admin.auth) == Some(AdminAuth::None);
+    let public = public(raw, check);
+    let admin = admin(raw, admin_open, check);
+    let apart = public.port != admin.port || public.port == 0;
+    // The problem belongs to whichever of the two was set.
+    let at = if raw.admin.port.is_set() { &raw.admin.port } else { &raw.public.port };
+    check.rule(apart, at, "must differ: the public and the admin port are the same", "give each its own");
+    Serve { public, admin, admin_open, cookies: cookies::build(&raw.cookies, issuer, check) }
+}
+
+fn public(raw: &raw::Serve, check: &mut Check) -> Listener {
+    let own = &raw.public;
+    let host = check.read(&own.host);
+    let (tls, allow_termination_from) = tls(&own.tls, &raw.tls, check);
+    Listener {
+        host: if check.dev && !own.host.is_set() { Ipv4Addr::LOCALHOST.into() } else { host },
+        port: check.read(&own.port),
+        tls,
+        allow_termination_from,
+        cors: cors(&own.cors, check),
+        request_log_disable_for_health: check.read(&own.request_log.disable_for_health),
+    }
+}
+
+fn admin(raw: &raw::Serve, open: bool, check: &mut Check) -> Listener {
+    let own = &raw.admin;
+    let host = check.read(&own.host);
+    let what = "must be a loopback address: whoever reaches the admin API is the administrator";
+    let fix = "use 127.0.0.1, or set serve.admin.auth to none if something else guards the port";
+    check.rule(open || is_loopback(host), &own.host, what, fix);
+    let (tls, allow_termination_from) = tls(&own.tls, &raw.tls, check);
+    Listener {
+        host,
+        port: check.read(&own.port),
+        tls,
+        allow_termination_from,
+        cors: cors(&own.cors, check),
+        request_log_disable_for_health: check.read(&own.request_log.disable_for_health),
+    }
+}
+
+/// `::ffff:127.0.0.1` is loopback too; `0.0.0.0` is not, although it can be called on loopback.
+fn is_loopback(host: IpAddr) -> bool {
+    host.to_canonical().is_loopback()
+}
+
+/// A listener's TLS, each key from its own section or else from `serve.tls`, and its proxies.
+fn tls(own: &raw::Tls, shared: &raw::Tls, check: &mut Check) -> (Option<Tls>, Vec<ipnet::IpNet>) {
+    let own_enabled = check.read(&own.enabled);
+    let enabled = own_enabled.or(check.read(&shared.enabled)).unwrap_or(false);
+    let proxies = check.read(&own.allow_termination_from).or(check.read(&shared.allow_termination_from));
+    let cert = pem(&own.cert, &shared.cert, "CERTIFICATE", enabled, check);
+    let key = pem(&own.key, &shared.key, "PRIVATE KEY", enabled, check);
+    let at = if own_enabled.is_some() { &own.enabled } else { &shared.enabled };
+    if enabled {
+        check.rule(cert.is_some(), at, "needs a certificate", "set tls.cert.path or tls.cert.base64 beside it");
+        check.rule(key.is_some(), at, "needs the certificate's key", "set tls.key.path or tls.key.base64 beside it");
+    } else {
+        let unused = own_enabled.is_none() && (cert.is_some() || key.is_some());
+        let words = "is not true, so the certificate and key beside it are not used";
+        check.warn(unused, if cert_is_own(own) { &own.enabled } else { &shared.enabled }, words);
+    }
+    let tls = cert.zip(key).filter(|_| enabled).map(|(cert, key)| Tls { cert, key });
+    (tls, proxies.unwrap_or_default())
+}
+
+fn cert_is_own(tls: &raw::Tls) -> bool {
+    [&tls.cert, &tls.key].iter().any(|pem| pem.path.is_set() || pem.base64.is_set())
+}
+
+/// One PEM; `None` where none was given. Its content is looked at only if it will be used.
+fn pem(own: &raw::Pem, shared: &raw::Pem, label: &str, used: bool, check: &mut Check) -> Option<Pem> {
+    let from = if own.path.is_set() || own.base64.is_set() { own } else { shared };
+    let path = check.read(&from.path);
+    let base64 = check.read(&from.base64);
+    let both = path.is_some() && base64.is_some();
+    check.rule(!both, &from.base64, "is set beside path", "keep one of them");
+    match (path, base64) {
+        (Some(path), _) => {
+            if used {
+                pem_file(check, &from.path, &path, label);
+            }
+            Some(Pem::File(path))
+        }
+        (None, Some(encoded)) => inline(check, &from.base64, &encoded, label),
+        (None, None) => None,
+    }
+}
+
+fn inline(check: &mut Check, setting: &Setting<Option<Secret>>, encoded: &Secret, label: &str) -> Option<Pem> {
+    let compact: String = encoded.expose().split_whitespace().collect();
+    let decoded = STANDARD.decode(compact).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    check.rule(decoded.is_some(), setting, "is not base64 of a PEM text", "encode the file with `base64 -w0`");
+    let text = decoded?;
+    pem_text(check, setting, &text, label);
+    Some(Pem::Inline(Secret::new(text)))
+}
+
+fn cors(raw: &raw::Cors, check: &mut Check) -> Cors {
+    let enabled = check.read(&raw.enabled);
+    let allowed_origins = check.read(&raw.allowed_origins);
+    let allow_credentials = check.read(&raw.allow_credentials);
+    let all_are = allowed_origins.iter().all(|origin| is_origin(origin));
+    let what = "must be origins such as https://app.example.com, with at most one * each";
+    check.rule(all_are, &raw.allowed_origins, what, "write scheme, host and port, without a path");
+    let everybody = allowed_origins.iter().any(|origin| matches!(origin.as_str(), "*" | "http://*" | "https://*"));
+    let what = "must not be * with credentials: every page on the web could act as the person who visits it";
+    let fix = "list the origins, or set allow_credentials to false";
+    check.rule(!(enabled && everybody && allow_credentials), &raw.allowed_origins, what, fix);
+    let words = "without allowed_origins only those that a client names itself (allowed_cors_origins) may call";
+    check.warn(enabled && allowed_origins.is_empty(), &raw.enabled, words);
+    Cors {
+        enabled,
+        allowed_origins,
+        allowed_methods: header_tokens(check, &raw.allowed_methods),
+        allowed_headers: header_tokens(check, &raw.allowed_headers),
+        exposed_headers: header_tokens(check, &raw.exposed_headers),
+        allow_credentials,
+        max_age: number(check, &raw.max_age, 0, 86_400),
+    }
+}
+
+/// `*`, or what a browser sends as `Origin` (RFC 6454 section 6.1), with at most one `*` in it.
+fn is_origin(origin: &str) -> bool {
+    if origin == "*" {
+        return true;
+    }
+    let Some((scheme, host)) = origin.split_once("://") else { return false };
+    let sample = host.replacen('*', "x", 1);
+    let canonical = Url::parse(&format!("{scheme}://{sample}")).ok();
+    matches!(scheme, "http" | "https")
+        && !sample.contains('*')
+        && canonical.is_some_and(|url| {
+            // Longer than the origin means a path, a query, credentials or a default port: no browser sends those.
+            url.origin().ascii_serialization() == format!("{scheme}://{sample}")
+        })
+}
+
+/// Names of methods and headers, RFC 9110 section 5.6.2.
+fn header_tokens(check: &mut Check, setting: &Setting<Vec<String>>) -> Vec<String> {
+    let names = check.read(setting);
+    let token = |name: &String| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
+    check.rule(names.iter().all(token), setting, "must be names of methods or headers", "write one name an item");
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for origin in [
+            "*",
+            "https://app.example.com",
+            "https://*.example.com",
+            "http://localhost:3000",
+            "https://*",
+            "http://[::1]:8080",
+        ] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for wrong in [
+            "",
+            "example.com",
+            "https://",
+            "https://a.example/",
+            "https://a.example/path",
+            "https://*.*.example",
+            "https://u@a.example",
+            "ftp://a.example",
+            "https://A.example",
+            "null",
+        ] {
+            assert!(!is_origin(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_loopback_in_both_families() {
+        for (host, loopback) in [
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(is_loopback(host.parse().unwrap()), loopback, "{host}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Where settings come from: the file's tree, with the environment over it; unknown, repeated and missing keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::document::{Content, Entry, Node};
+use super::problem::{Place, Problem};
+use super::raw::Raw;
+use super::schema::{Keys, environment_name};
+use super::setting::Slot;
+use super::unsupported::{self, Missing, is_below};
+use super::value::Given;
+
+/// Collects settings from weakest to strongest source: [`Source::file`], then [`Source::environment`].
+#[derive(Debug)]
+pub struct Source {
+    keys: Keys,
+    given: BTreeMap<String, (Given, Place)>,
+    /// Keys and sections without effect that were set.
+    pub ignored: BTreeSet<&'static str>,
+    pub problems: Vec<Problem>,
+}
+
+impl Source {
+    pub fn new() -> Self {
+        Self { keys: Keys::of_the_schema(), given: BTreeMap::new(), ignored: BTreeSet::new(), problems: Vec::new() }
+    }
+
+    pub fn file(&mut self, file: &str, root: Node) {
+        match root.content {
+            Content::Null => {}
+            Content::Map(entries) => self.section(file, "", entries),
+            Content::Scalar(_) | Content::List(_) => {
+                let place = Place::Line { file: file.to_owned(), line: root.line };
+                self.problems.push(Problem::new(place, "", "must be keys and values, as in config/hydrant.yml", ""));
+            }
+        }
+    }
+
+    fn section(&mut self, file: &str, section: &str, entries: Vec<Entry>) {
+        let mut lines: BTreeMap<String, u64> = BTreeMap::new();
+        for entry in entries {
+            let place = Place::Line { file: file.to_owned(), line: entry.line };
+            let key = if section.is_empty() { entry.key.clone() } else { format!("{section}.{}", entry.key) };
+            if let Some(line) = lines.insert(entry.key.clone(), entry.line) {
+                let what = format!("is set twice, first in line {line}");
+                self.problems.push(Problem::new(place, &key, what, "keep one of them"));
+            } else if entry.key.contains('.') {
+                let what = "is one key with dots in it";
+                self.problems.push(Problem::new(place, &key, what, "write a section for each part"));
+            } else {
+                self.entry(file, &key, place, entry.value);
+            }
+        }
+    }
+
+    fn entry(&mut self, file: &str, key: &str, place: Place, value: Node) {
+        if self.keys.get(key).is_some() {
+            if let Some(given) = given(value) {
+                self.given.insert(key.to_owned(), (given, place));
+            }
+        } else if let Some(missing) = unsupported::missing().iter().find(|missing| missing.key == key) {
+            if let Some(given) = given(value) {
+                self.refuse(missing, &given, place);
+            }
+        } else if self.keys.is_section(key) || unsupported::missing().iter().any(|missing| is_below(missing.key, key)) {
+            match value.content {
+                Content::Null => {}
+                Content::Map(entries) => self.section(file, key, entries),
+                Content::Scalar(_) | Content::List(_) => {
+                    self.problems.push(Problem::new(place, key, "must be a section with keys of its own", ""));
+                }
+            }
+        } else if let Some(ignored) = unsupported::ignored(key) {
+            self.ignored.insert(ignored);
+        } else {
+            let fix = self.keys.nearest(key).map_or("remove it".into(), |near| format!("did you mean {near}?"));
+            self.problems.push(Problem::new(place, key, "is not a known key", fix));
+        }
+    }
+
+    fn refuse(&mut self, missing: &Missing, given: &Given, place: Place) {
+        let harmless = matches!((given, missing.harmless), (Given::Text(text), Some(harmless)) if text == harmless);
+        if !harmless {
+            self.problems.push(Problem::new(
+                place,
+                missing.key,
+                "is something this version does not have yet",
+                missing.fix,
+            ));
+        }
+    }
+
+    /// Hydra's names; `<NAME>_FILE` names a file with the value. An empty variable counts as not set.
+    pub fn environment(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+        let var = |name: &str| env(name).filter(|value| !value.is_empty());
+        for (key, kind) in self.keys.iter() {
+            let name = environment_name(key);
+            let file_name = format!("{name}_FILE");
+            let (value, name) = match (var(&name), var(&file_name)) {
+                (None, None) => continue,
+                (Some(value), None) => (Ok(value), name),
+                (None, Some(path)) => (fs::read_to_string(path), file_name),
+                (Some(_), Some(_)) => {
+                    let what = format!("is set by both {name} and {file_name}");
+                    self.problems.push(Problem::new(Place::Environment(name), key, what, "unset one of them"));
+                    continue;
+                }
+            };
+            let place = Place::Environment(name);
+            match value {
+                Ok(text) => {
+                    let text = text.trim_end_matches(['\n', '\r']);
+                    let given = if kind.list { list(text) } else { Given::Text(text.to_owned()) };
+                    self.given.insert(key.clone(), (given, place));
+                }
+                Err(error) => {
+                    let what = format!("names a file that cannot be read ({})", error.kind());
+                    self.problems.push(Problem::new(place, key, what, "check the path and its permissions"));
+                }
+            }
+        }
+        for missing in unsupported::missing() {
+            let name = environment_name(missing.key);
+            if let Some(value) = var(&name) {
+                self.refuse(missing, &Given::Text(value), Place::Environment(name));
+            }
+        }
+    }
+
+    /// Every key's setting, typed. A key that had a problem of its own (an unreadable file) is as if it were not set.
+    pub fn into_raw(mut self) -> (Raw, Vec<Problem>, BTreeSet<&'static str>) {
+        let mut root = json!({});
+        for (key, kind) in self.keys.iter() {
+            let (given, place) = match self.given.remove(key) {
+                Some((given, place)) => (Some(given), place),
+                None => (None, Place::Unset),
+            };
+            let slot = Slot { key: key.clone(), place, given, default: kind.default.clone() };
+            let at = key.split('.').fold(&mut root, |at, word| &mut at[word]);
+            *at = serde_json::to_value(slot).unwrap_or(Value::Null);
+        }
+        let raw = serde_json::from_value(root).expect("the keys are Raw's own, and a test reads every default");
+        (raw, self.problems, self.ignored)
+    }
+}
+
+/// `None` where nothing stands behind the colon: the default holds.
+fn given(node: Node) -> Option<Given> {
+    match node.content {
+        Content::Null => None,
+        Content::Scalar(text) => Some(Given::Text(text)),
+        Content::List(items) => {
+            let item = |item| given(item).unwrap_or_else(|| Given::Text(String::new()));
+            Some(Given::List(items.into_iter().map(item).collect()))
+        }
+        Content::Map(_) => Some(Given::Section),
+    }
+}
+
+/// A list in one variable: JSON, or separated by commas or line breaks.
+fn list(text: &str) -> Given {
+    if text.trim_start().starts_with('[')
+        && let Ok(json @ Value::Array(_)) = serde_json::from_str(text)
+    {
+        return Given::from_default(&json);
+    }
+    let items = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty());
+    Given::List(items.map(|item| Given::Text(item.to_owned())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_in_a_variable() {
+        let texts = |items: &[&str]| Given::List(items.iter().map(|item| Given::Text((*item).into())).collect());
+        assert_eq!(list("a, b,c"), texts(&["a", "b", "c"]));
+        assert_eq!(list(r#"["a,b", "c"]"#), texts(&["a,b", "c"]));
+        assert_eq!(list("a\nb\n"), texts(&["a", "b"]));
+        assert_eq!(list("[::1]"), texts(&["[::1]"]));
+    }
+}

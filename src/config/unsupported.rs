@@ -1,0 +1,122 @@
+//! Hydra's keys that Hydrant knows by name only.
+//!
+//! Most are taken without effect, and one warning names them, so that a Hydra file starts. Where silence would be
+//! unsafe or misleading (sign-in pages that nobody would be sent to, keys that are not in the HSM) the start is refused.
+
+/// Keys and whole sections without effect.
+const IGNORED: &[&str] = &[
+    "cgroups",
+    "db",
+    "feature_flags",
+    "hsm",
+    "log.leak_sensitive_values",
+    "log.redaction_text",
+    "oauth2.allowed_top_level_claims",
+    "oauth2.client_id_metadata_document",
+    "oauth2.device_authorization",
+    "oauth2.exclude_not_before_claim",
+    "oauth2.grant.jwt",
+    "oauth2.grant.refresh_token.rotation_grace_reuse_count",
+    "oauth2.hashers",
+    "oauth2.mirror_top_level_claims",
+    "oauth2.preserve_ext_claims",
+    "oauth2.session",
+    "oauth2.token_prefix",
+    "oidc.subject_identifiers",
+    "profiling",
+    "secrets.cookie",
+    "secrets.pagination",
+    "serve.admin.base_url",
+    "serve.admin.cors.debug",
+    "serve.admin.cors.options_passthrough",
+    "serve.admin.socket",
+    "serve.cookies.names.consent_csrf",
+    "serve.cookies.names.device_csrf",
+    "serve.cookies.names.login_csrf",
+    "serve.cookies.paths",
+    "serve.cookies.same_site_legacy_workaround",
+    "serve.cookies.secure",
+    "serve.public.base_url",
+    "serve.public.cors.debug",
+    "serve.public.cors.options_passthrough",
+    "serve.public.socket",
+    "sqa",
+    "strategies.jwt",
+    "tracing",
+    "ttl.device_user_code",
+    "ttl.vc_nonce",
+    "urls.device",
+    "urls.identity_provider",
+    "urls.registration",
+    "urls.self.admin",
+    "version",
+    "webfinger.jwks",
+    "webfinger.oidc_discovery.auth_url",
+    "webfinger.oidc_discovery.client_registration_url",
+    "webfinger.oidc_discovery.device_authorization_url",
+    "webfinger.oidc_discovery.jwks_url",
+    "webfinger.oidc_discovery.token_url",
+    "webfinger.oidc_discovery.userinfo_url",
+];
+
+/// A key that cannot be ignored.
+#[derive(Debug)]
+pub struct Missing {
+    pub key: &'static str,
+    /// The one value that asks for nothing.
+    pub harmless: Option<&'static str>,
+    pub fix: &'static str,
+}
+
+const OWN_PAGES: &str = "remove it: people sign in at Hydrant's own pages";
+const HOOK: &str = "remove it: tokens would be issued without asking the hook";
+
+const MISSING: &[Missing] = &[
+    Missing { key: "urls.login", harmless: None, fix: OWN_PAGES },
+    Missing { key: "urls.consent", harmless: None, fix: OWN_PAGES },
+    Missing { key: "urls.logout", harmless: None, fix: OWN_PAGES },
+    Missing { key: "oauth2.token_hook", harmless: None, fix: HOOK },
+    Missing { key: "oauth2.refresh_token_hook", harmless: None, fix: HOOK },
+    Missing {
+        key: "hsm.enabled",
+        harmless: Some("false"),
+        fix: "set it to false: keys are kept sealed in the database",
+    },
+    Missing {
+        key: "oidc.dynamic_client_registration.allow_secret_in_query",
+        harmless: Some("false"),
+        fix: "remove it: there is no dynamic client registration yet",
+    },
+    Missing {
+        key: "serve.admin.tokens",
+        harmless: None,
+        fix: "remove it, and keep serve.admin.host on loopback or guard the port from outside",
+    },
+];
+
+/// The section or key without effect that `key` belongs to.
+pub fn ignored(key: &str) -> Option<&'static str> {
+    IGNORED.iter().find(|entry| key == **entry || is_below(key, entry)).copied()
+}
+
+pub fn missing() -> &'static [Missing] {
+    MISSING
+}
+
+/// Whether `key` is in the section `section`.
+pub fn is_below(key: &str, section: &str) -> bool {
+    key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_without_effect_covers_its_keys() {
+        assert_eq!(ignored("tracing"), Some("tracing"));
+        assert_eq!(ignored("tracing.providers.otlp.server_url"), Some("tracing"));
+        assert_eq!(ignored("tracings"), None);
+        assert_eq!(ignored("urls.self.issuer"), None);
+    }
+}

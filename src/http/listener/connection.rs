@@ -1,0 +1,258 @@
+//! One connection and the server's patience with it.
+//!
+//! hyper times how long headers take, but not a connection that never says a word, an HTTP/2 connection without
+//! requests, or a client that does not read its answers. So the stream itself knows when to give up.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::BoxError;
+use axum::Router;
+use axum::body::{Bytes, HttpBody};
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::response::Response;
+use axum_server::accept::Accept;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower::Service;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// From the connection (and its handshake) to the first complete request head.
+    pub first_request: Duration,
+    /// Without a request in progress, and for a write that does not move.
+    pub idle: Duration,
+}
+
+/// Gives every connection a permit, or makes the accept loop wait for one.
+#[derive(Clone)]
+pub(super) struct Welcome {
+    pub app: Router,
+    pub permits: Arc<Semaphore>,
+    pub patience: Patience,
+}
+
+impl Service<SocketAddr> for Welcome {
+    type Response = Serving;
+    type Error = AcquireError;
+    type Future = BoxFuture<'static, Result<Serving, AcquireError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, peer: SocketAddr) -> Self::Future {
+        let welcome = self.clone();
+        Box::pin(async move {
+            let permit = welcome.permits.acquire_owned().await?;
+            let connection = Arc::new(Connection::new(welcome.patience, permit));
+            Ok(Serving { app: welcome.app, peer, connection })
+        })
+    }
+}
+
+/// The application as one connection sees it.
+#[derive(Clone)]
+pub(super) struct Serving {
+    app: Router,
+    peer: SocketAddr,
+    connection: Arc<Connection>,
+}
+
+impl<B> Service<Request<B>> for Serving
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let busy = Busy::new(&self.connection);
+        let answer = self.app.call(request);
+        Box::pin(async move {
+            let _busy = busy;
+            answer.await
+        })
+    }
+}
+
+/// What the stream and the requests on it know of each other.
+struct Connection {
+    patience: Patience,
+    opened: Instant,
+    requests: AtomicUsize,
+    served: AtomicBool,
+    /// Milliseconds from `opened` to the last answer or byte written.
+    last: AtomicU64,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(patience: Patience, permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            patience,
+            opened: Instant::now(),
+            requests: AtomicUsize::new(0),
+            served: AtomicBool::new(false),
+            last: AtomicU64::new(0),
+            _permit: permit,
+        }
+    }
+
+    fn touch(&self) {
+        let elapsed = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(elapsed, Ordering::Relaxed);
+    }
+
+    /// When the next byte must have come. A request in progress has its own deadline (`limits.request_timeout`).
+    fn deadline(&self) -> Instant {
+        if self.requests.load(Ordering::Acquire) > 0 {
+            Instant::now() + self.patience.idle
+        } else if self.served.load(Ordering::Relaxed) {
+            self.opened + Duration::from_millis(self.last.load(Ordering::Relaxed)) + self.patience.idle
+        } else {
+            self.opened + self.patience.first_request
+        }
+    }
+}
+
+/// A request in progress; it ends when dropped, also when the client has gone.
+struct Busy(Arc<Connection>);
+
+impl Busy {
+    fn new(connection: &Arc<Connection>) -> Self {
+        connection.requests.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(connection))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.served.store(true, Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Wraps what the inner acceptor makes (a TCP or TLS stream) with the connection's patience.
+#[derive(Clone)]
+pub(super) struct Patient<A>(pub A);
+
+impl<A> Accept<TcpStream, Serving> for Patient<A>
+where
+    A: Accept<TcpStream, Serving>,
+    A::Future: Send + 'static,
+{
+    type Stream = Timed<A::Stream>;
+    type Service = A::Service;
+    type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: TcpStream, serving: Serving) -> Self::Future {
+        let connection = Arc::clone(&serving.connection);
+        let accepted = self.0.accept(stream, serving);
+        Box::pin(async move {
+            let (stream, service) = accepted.await?;
+            Ok((Timed::new(stream, connection), service))
+        })
+    }
+}
+
+/// A stream whose reads and writes end with `TimedOut` once patience does.
+pub(super) struct Timed<S> {
+    stream: S,
+    connection: Arc<Connection>,
+    next_byte: Pin<Box<Sleep>>,
+    /// Armed while a write waits for the client to read.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Timed<S> {
+    fn new(stream: S, connection: Arc<Connection>) -> Self {
+        let next_byte = Box::pin(sleep_until(connection.deadline()));
+        Self { stream, connection, next_byte, stalled: None }
+    }
+
+    /// The timer is not moved at every request: when it rings, it looks how long there is really left.
+    fn wait_for_bytes(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            ready!(self.next_byte.as_mut().poll(cx));
+            let deadline = self.connection.deadline();
+            if deadline <= Instant::now() {
+                return Poll::Ready(io::ErrorKind::TimedOut.into());
+            }
+            self.next_byte.as_mut().reset(deadline);
+        }
+    }
+
+    fn written<T>(&mut self, cx: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if progress.is_ready() {
+            self.stalled = None;
+            self.connection.touch();
+            return progress;
+        }
+        let idle = self.connection.patience.idle;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + idle)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            Poll::Pending => self.wait_for_bytes(cx).map(Err),
+            read => read,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(cx, progress)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written(cx, progress)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Pending => self.written(cx, Poll::Pending),
+            flushed => flushed,
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_shutdown(cx) {
+            Poll::Pending => self.written(cx, Poll::Pending),
+            shut => shut,
+        }
+    }
+}

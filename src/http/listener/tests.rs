@@ -1,0 +1,334 @@
+//! Real sockets on 127.0.0.1, with limits short enough to wait for.
+
+use axum::routing::get;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::config::{Limits, Pem, Tls};
+use crate::http::middleware::samples;
+
+const LONG: Duration = Duration::from_secs(30);
+const HELLO: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+struct Port {
+    address: SocketAddr,
+    drain: Drain,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Port {
+    async fn open(limits: &Limits) -> Self {
+        Self::with(&samples::listener([127, 0, 0, 1]), limits).await
+    }
+
+    async fn with(listener: &config::Listener, limits: &Limits) -> Self {
+        let app = Router::new()
+            .route("/", get("hello"))
+            .route(
+                "/slow",
+                get(async || {
+                    sleep(Duration::from_millis(800)).await;
+                    "done"
+                }),
+            )
+            .route("/never", get(async || sleep(LONG).await))
+            .route("/large", get(async || vec![b'a'; 64 << 20]));
+        let bound = bind("test", listener, limits).await.unwrap();
+        let (address, drain) = (bound.address(), Drain::default());
+        let task = tokio::spawn(bound.serve(app, drain.clone()));
+        Self { address, drain, task }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends, reads until the server closes; the answer and how long it took.
+    async fn send(&self, request: &[u8]) -> (String, Duration) {
+        let mut stream = self.connect().await;
+        stream.write_all(request).await.unwrap();
+        until_closed(stream).await
+    }
+
+    async fn ends_within(mut self, span: Duration) -> Duration {
+        let started = Instant::now();
+        timeout(span, &mut self.task).await.expect("the port did not end in time").unwrap().unwrap();
+        started.elapsed()
+    }
+}
+
+async fn until_closed(mut stream: TcpStream) -> (String, Duration) {
+    let started = Instant::now();
+    let mut answer = Vec::new();
+    // A reset is a way of closing too.
+    let _ = timeout(LONG, stream.read_to_end(&mut answer)).await.expect("the server kept the connection open");
+    (String::from_utf8_lossy(&answer).into_owned(), started.elapsed())
+}
+
+async fn read_some(stream: &mut TcpStream) -> String {
+    let mut buffer = vec![0; 4096];
+    let read = timeout(Duration::from_secs(5), stream.read(&mut buffer)).await.unwrap().unwrap();
+    String::from_utf8_lossy(&buffer[..read]).into_owned()
+}
+
+fn patient() -> Limits {
+    Limits { header_read_timeout: LONG, idle_timeout: LONG, drain_timeout: LONG, ..samples::limits() }
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let limits = Limits { idle_timeout: LONG, ..samples::limits() };
+    let (answer, took) = Port::open(&limits).await.send(b"").await;
+    assert_eq!(answer, "");
+    assert!((200..2000).contains(&took.as_millis()), "{took:?}");
+}
+
+#[tokio::test]
+async fn headers_that_trickle_are_cut() {
+    let limits = Limits { idle_timeout: LONG, ..samples::limits() };
+    let port = Port::open(&limits).await;
+    let mut stream = port.connect().await;
+    let started = Instant::now();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ").await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let trickle = async {
+        loop {
+            sleep(Duration::from_millis(40)).await;
+            if writer.write_all(b"a").await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let mut answer = Vec::new();
+    tokio::select! {
+        _ = reader.read_to_end(&mut answer) => {}
+        () = trickle => {}
+    }
+    assert!((200..2000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn an_idle_connection_lives_longer_than_a_silent_one_and_not_for_ever() {
+    let port = Port::open(&samples::limits()).await;
+    let mut stream = port.connect().await;
+    for _ in 0..3 {
+        stream.write_all(HELLO).await.unwrap();
+        assert!(read_some(&mut stream).await.ends_with("hello"));
+        sleep(Duration::from_millis(400)).await;
+    }
+    let (_, took) = until_closed(stream).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut() {
+    let limits = Limits { connections: 1, ..samples::limits() };
+    let port = Port::open(&limits).await;
+    let mut stubborn = port.connect().await;
+    stubborn.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    // The only permit is the stubborn client's until it is cut.
+    let started = Instant::now();
+    let mut next = port.connect().await;
+    next.write_all(HELLO).await.unwrap();
+    assert!(read_some(&mut next).await.ends_with("hello"));
+    assert!(started.elapsed() > Duration::from_millis(300), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_wait_for_their_turn() {
+    let port = Port::open(&Limits { connections: 1, ..patient() }).await;
+    let mut first = port.connect().await;
+    first.write_all(HELLO).await.unwrap();
+    read_some(&mut first).await;
+    let mut second = port.connect().await;
+    second.write_all(HELLO).await.unwrap();
+    let mut byte = [0];
+    assert!(timeout(Duration::from_millis(200), second.read(&mut byte)).await.is_err(), "it was served at once");
+    drop(first);
+    assert!(read_some(&mut second).await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn heads_over_the_limit_are_431() {
+    let port = Port::open(&samples::limits()).await;
+    let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Large: {}\r\n\r\n", "a".repeat(64 * 1024));
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(10_000));
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(1 << 20));
+    for request in [large, many, long] {
+        let mut stream = port.connect().await;
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut status = [0; 12];
+        if stream.read_exact(&mut status).await.is_ok() {
+            assert_eq!(&status, b"HTTP/1.1 431");
+        }
+    }
+    let fits = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\nConnection: close\r\n\r\n", "a".repeat(16 * 1024));
+    assert!(port.send(fits.as_bytes()).await.0.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn the_plain_port_does_not_speak_http_2() {
+    let port = Port::open(&samples::limits()).await;
+    let (answer, _) = port.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5"), "{answer:?}");
+    let upgrade = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n";
+    assert!(port.send(upgrade).await.0.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_is_running_and_refuses_what_is_new() {
+    let limits = Limits { drain_timeout: Duration::from_secs(2), ..patient() };
+    let port = Port::open(&limits).await;
+    let address = port.address;
+    let mut idle = port.connect().await;
+    idle.write_all(HELLO).await.unwrap();
+    read_some(&mut idle).await;
+    let mut running = port.connect().await;
+    running.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+
+    port.drain.signal();
+    // Within the grace a load balancer that has not noticed yet is still served.
+    let mut late = port.connect().await;
+    late.write_all(HELLO).await.unwrap();
+    assert!(read_some(&mut late).await.ends_with("hello"));
+
+    let (answer, _) = until_closed(running).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    assert!(TcpStream::connect(address).await.is_err(), "the listener still accepts");
+    port.ends_within(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_half_sent_request_does_not_hold_the_end() {
+    let limits = Limits { drain_timeout: Duration::from_millis(600), ..patient() };
+    let port = Port::open(&limits).await;
+    let mut half = port.connect().await;
+    half.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
+    let mut running = port.connect().await;
+    running.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    port.drain.signal();
+    let took = port.ends_within(Duration::from_secs(2)).await;
+    assert!(took >= Duration::from_millis(500), "it did not wait: {took:?}");
+}
+
+#[tokio::test]
+async fn a_full_port_can_be_drained() {
+    let port = Port::open(&Limits { connections: 1, drain_timeout: Duration::from_millis(400), ..patient() }).await;
+    let (_first, _second) = (port.connect().await, port.connect().await);
+    sleep(Duration::from_millis(50)).await;
+    port.drain.signal();
+    port.ends_within(Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
+async fn the_second_signal_ends_at_once() {
+    let port = Port::open(&patient()).await;
+    let mut running = port.connect().await;
+    running.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    sleep(Duration::from_millis(50)).await;
+    port.drain.signal();
+    sleep(Duration::from_millis(50)).await;
+    port.drain.signal();
+    port.ends_within(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_taken_port_is_one_clear_line() {
+    let port = Port::open(&samples::limits()).await;
+    let mut listener = samples::listener([127, 0, 0, 1]);
+    listener.port = port.address.port();
+    let why = bind("public", &listener, &samples::limits()).await.err().unwrap().to_string();
+    assert!(
+        why.starts_with(&format!("public port: can not listen on {}: Address already in use", port.address)),
+        "{why}"
+    );
+    assert_eq!(why.lines().count(), 1);
+}
+
+/// A handshake by a client that trusts this certificate and no other: the protocol it agreed on.
+async fn handshake(address: SocketAddr, trusted: &str, alpn: &[&str]) -> Result<Option<Vec<u8>>, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    tokio::task::spawn_blocking(move || {
+        let mut client = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        while client.is_handshaking() {
+            client.complete_io(&mut socket).map_err(|why| why.to_string())?;
+        }
+        Ok(client.alpn_protocol().map(<[u8]>::to_vec))
+    })
+    .await
+    .unwrap()
+}
+
+fn tls_listener(folder: &std::path::Path) -> config::Listener {
+    let file = |name: &str| Pem::File(folder.join(name));
+    config::Listener {
+        tls: Some(Tls { cert: file("cert.pem"), key: file("key.pem") }),
+        ..samples::listener([127, 0, 0, 1])
+    }
+}
+
+/// Writes a new pair over the old one; the certificate.
+fn write_pair(folder: &std::path::Path) -> String {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    made.cert.pem()
+}
+
+#[tokio::test]
+async fn a_new_certificate_serves_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = write_pair(folder.path());
+    let port = Port::with(&tls_listener(folder.path()), &patient()).await;
+    assert_eq!(handshake(port.address, &first, &["h2", "http/1.1"]).await.unwrap(), Some(b"h2".to_vec()));
+    assert_eq!(handshake(port.address, &first, &["http/1.1"]).await.unwrap(), Some(b"http/1.1".to_vec()));
+    let second = write_pair(folder.path());
+    assert!(handshake(port.address, &second, &[]).await.is_err());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while handshake(port.address, &second, &[]).await.is_err() {
+        assert!(Instant::now() < deadline, "the new certificate does not serve");
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(handshake(port.address, &first, &[]).await.is_err(), "the old certificate still serves");
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    write_pair(folder.path());
+    let limits = Limits { idle_timeout: LONG, ..samples::limits() };
+    let port = Port::with(&tls_listener(folder.path()), &limits).await;
+    let (_, took) = port.send(b"\x16\x03\x01").await;
+    assert!((200..2000).contains(&took.as_millis()), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_port_without_its_certificate_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let why = bind("admin", &tls_listener(folder.path()), &patient()).await.err().unwrap().to_string();
+    assert!(why.starts_with("admin port: can not read") && why.contains("cert.pem"), "{why}");
+}

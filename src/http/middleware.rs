@@ -1,0 +1,242 @@
+//! What surrounds every endpoint of both ports: the checks before it, the bounds around it, the headers after it.
+
+mod refusal;
+mod request_id;
+mod request_log;
+#[cfg(test)]
+pub(in crate::http) mod samples;
+#[cfg(test)]
+mod tests;
+
+use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use http_body_util::{LengthLimitError, Limited};
+use tracing::Instrument as _;
+
+pub use self::refusal::Refusal;
+pub use self::request_id::RequestId;
+use self::request_log::RequestLog;
+use super::client_address::{self, ClientAddress};
+use super::cors::Origins;
+use super::host::{self, Hosts, Termination};
+use super::listener::Drain;
+use crate::config::{self, Config};
+use crate::oauth;
+
+/// Bytes of a request's target; more is 414. What does not fit here is for a pushed authorization request.
+const MAX_TARGET: usize = 16 * 1024;
+
+const READINESS: &str = "/health/ready";
+
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+const REFUSED_METHOD: Refusal =
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "This server does not take this method.");
+
+const TOO_LARGE: Refusal =
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The request body is too large.");
+
+/// What the layers of one port need to know.
+pub struct Options {
+    hosts: Hosts,
+    termination: Termination,
+    proxies: Vec<ipnet::IpNet>,
+    /// On the admin port: the origins whose pages may call it.
+    browsers: Option<Origins>,
+    /// Whether browsers come over https: then they are told to stay there.
+    https: bool,
+    body: usize,
+    request_timeout: Duration,
+    silent_health: bool,
+    drain: Drain,
+}
+
+impl Options {
+    pub fn public(config: &Config, drain: Drain) -> Self {
+        let https = config.urls.issuer_url.scheme() == "https";
+        let hosts = Hosts::public(&config.urls, config.dev);
+        Self::new(&config.serve.public, &config.limits, hosts, None, https, drain)
+    }
+
+    pub fn admin(config: &Config, drain: Drain) -> Self {
+        let listener = &config.serve.admin;
+        let cors = &listener.cors;
+        let browsers = if cors.enabled { Origins::new(&cors.allowed_origins) } else { Origins::none() };
+        Self::new(listener, &config.limits, Hosts::admin(listener), Some(browsers), listener.tls.is_some(), drain)
+    }
+
+    fn new(
+        listener: &config::Listener,
+        limits: &config::Limits,
+        hosts: Hosts,
+        browsers: Option<Origins>,
+        https: bool,
+        drain: Drain,
+    ) -> Self {
+        Self {
+            hosts,
+            termination: Termination::new(listener),
+            proxies: listener.allow_termination_from.clone(),
+            browsers,
+            https,
+            body: limits.body,
+            request_timeout: limits.request_timeout,
+            silent_health: listener.request_log_disable_for_health,
+            drain,
+        }
+    }
+
+    /// Everything that can be wrong with a request before it is anybody's. Probes come from orchestrators: by address, in
+    /// plain http, from anywhere.
+    fn check(&self, parts: &Parts) -> Result<(), Refusal> {
+        if matches!(parts.method, Method::TRACE | Method::CONNECT) {
+            return Err(REFUSED_METHOD);
+        }
+        if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+            return Err(Refusal::new(StatusCode::URI_TOO_LONG, "invalid_request", "The request URI is too long."));
+        }
+        if is_health(parts.uri.path()) {
+            let draining = parts.uri.path() == READINESS && self.drain.is_draining();
+            return if draining { Err(Refusal::unavailable("The server is shutting down.")) } else { Ok(()) };
+        }
+        self.hosts.check(parts)?;
+        self.termination.check(client_address::peer(&parts.extensions), &parts.headers)?;
+        if let Some(allowed) = &self.browsers {
+            host::check_browser(parts, allowed)?;
+        }
+        if declared_length(&parts.headers).is_some_and(|length| length > self.body as u64) {
+            return Err(TOO_LARGE);
+        }
+        Ok(())
+    }
+}
+
+/// Puts the layers around every route and the fallback that `router` has by now: the last thing done to a router.
+pub fn layers<S: Clone + Send + Sync + 'static>(router: Router<S>, options: Options) -> Router<S> {
+    // The limit is ours: axum's own would only hold for its extractors.
+    router.layer(DefaultBodyLimit::disable()).layer(from_fn_with_state(Arc::new(options), surround))
+}
+
+async fn surround(State(options): State<Arc<Options>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let id = RequestId::of(&parts.headers);
+    let client = ClientAddress::of(client_address::peer(&parts.extensions), &parts.headers, &options.proxies);
+    let silent = options.silent_health && is_health(parts.uri.path());
+    let log = RequestLog::start(&parts, client.0, id.clone(), silent);
+    let version = parts.version;
+
+    let mut response = match options.check(&parts) {
+        Err(REFUSED_METHOD) => ([(header::ALLOW, METHODS)], REFUSED_METHOD).into_response(),
+        Err(refusal) => refusal.into_response(),
+        Ok(()) => {
+            parts.extensions.insert(client);
+            parts.extensions.insert(id.clone());
+            let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
+            let span = tracing::error_span!("request", id = id.as_str());
+            within(options.request_timeout, next.run(Request::from_parts(parts, body)).instrument(span)).await
+        }
+    };
+    response = speak_json(response);
+    headers(response.headers_mut(), &options, &id, version);
+    log.finish(response.status());
+    response
+}
+
+/// A panic is a 500 that says nothing; an endpoint that takes too long is dropped, and with it whatever it waits for.
+async fn within(limit: Duration, endpoint: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(limit, AssertUnwindSafe(endpoint).catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_panic)) => {
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "The server met an unexpected condition.")
+                .into_response()
+        }
+        Err(_elapsed) => Refusal::unavailable("The server took too long. Please try again.").into_response(),
+    }
+}
+
+/// Turns axum's own refusals (an empty 405, a 404, a plain text 415) into the error object; endpoints' answers stay.
+fn speak_json(response: Response) -> Response {
+    let plain = match response.headers().get(header::CONTENT_TYPE) {
+        Some(kind) => kind.as_bytes().starts_with(b"text/plain"),
+        None => true,
+    };
+    let status = response.status();
+    if !plain {
+        return response;
+    }
+    let (error, description) = match status {
+        StatusCode::NOT_FOUND => ("not_found", "There is nothing at this path."),
+        StatusCode::METHOD_NOT_ALLOWED => ("invalid_request", "This path does not take this method."),
+        StatusCode::PAYLOAD_TOO_LARGE => (TOO_LARGE.error, TOO_LARGE.description),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("invalid_request", "The request has an unsupported content type."),
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => ("invalid_request", "The request is malformed."),
+        StatusCode::INTERNAL_SERVER_ERROR => ("server_error", "The server met an unexpected condition."),
+        _ => return response,
+    };
+    let (parts, _) = response.into_parts();
+    let mut ours = Refusal::new(status, error, description).into_response();
+    for (name, value) in &parts.headers {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            ours.headers_mut().append(name, value.clone());
+        }
+    }
+    *ours.extensions_mut() = parts.extensions;
+    ours
+}
+
+fn headers(headers: &mut HeaderMap, options: &Options, id: &RequestId, version: Version) {
+    let mut unless_set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    unless_set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    unless_set(header::REFERRER_POLICY, "no-referrer");
+    unless_set(header::X_FRAME_OPTIONS, "DENY");
+    if options.https {
+        unless_set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // RFC 6749 section 5.1 asks for both.
+        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    }
+    if let Some(id) = id.header() {
+        headers.insert(request_id::X_REQUEST_ID, id);
+    }
+    // RFC 9112 section 9.6; HTTP/2 has GOAWAY instead.
+    if options.drain.is_draining() && version <= Version::HTTP_11 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+fn is_health(path: &str) -> bool {
+    matches!(path, "/health/alive" | READINESS)
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The error object for a body that could not be read: 413 when it is too large, else 400.
+pub fn unreadable_body(error: &(dyn StdError + 'static)) -> oauth::Error {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return oauth::ErrorCode::InvalidRequest
+                .because(TOO_LARGE.description)
+                .with_status(TOO_LARGE.status.as_u16());
+        }
+        cause = error.source();
+    }
+    oauth::ErrorCode::InvalidRequest.because("The request body could not be read.")
+}

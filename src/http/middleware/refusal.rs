@@ -1,0 +1,38 @@
+//! Refusals that come before any endpoint, as the error object of RFC 6749 section 5.2.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// What a layer answers instead of the endpoint. It never holds input, a quote or a backslash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: StatusCode,
+    pub error: &'static str,
+    pub description: &'static str,
+}
+
+impl Refusal {
+    pub const fn new(status: StatusCode, error: &'static str, description: &'static str) -> Self {
+        Self { status, error, description }
+    }
+
+    pub const fn bad_request(description: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
+    }
+
+    pub const fn unavailable(description: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self { status, error, description } = self;
+        let body = format!("{{\"error\":\"{error}\",\"error_description\":\"{description}\"}}");
+        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        response
+    }
+}

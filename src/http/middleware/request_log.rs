@@ -1,0 +1,70 @@
+//! One line a request. Never the query, never a header, never a body: they hold codes, tokens and passwords.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use axum::extract::MatchedPath;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+
+use super::request_id::RequestId;
+
+/// What nginx and Hydra write when the client did not wait for the answer.
+const CLIENT_WENT_AWAY: u16 = 499;
+
+/// Bytes of a path that no route matched. A path of the caller's making is not worth more.
+const MAX_UNKNOWN_PATH: usize = 128;
+
+/// Writes its line when dropped, so that a request whose client has gone has one too.
+pub(super) struct RequestLog {
+    method: Method,
+    route: Route,
+    client: IpAddr,
+    id: RequestId,
+    started: Instant,
+    status: u16,
+    silent: bool,
+}
+
+enum Route {
+    Known(MatchedPath),
+    Unknown(String),
+}
+
+impl RequestLog {
+    pub(super) fn start(parts: &Parts, client: IpAddr, id: RequestId, silent: bool) -> Self {
+        let route = match parts.extensions.get::<MatchedPath>() {
+            Some(matched) => Route::Known(matched.clone()),
+            None => Route::Unknown(parts.uri.path().chars().take(MAX_UNKNOWN_PATH).collect()),
+        };
+        let method = parts.method.clone();
+        Self { method, route, client, id, started: Instant::now(), status: CLIENT_WENT_AWAY, silent }
+    }
+
+    pub(super) fn finish(mut self, status: StatusCode) {
+        self.status = status.as_u16();
+    }
+}
+
+impl Drop for RequestLog {
+    fn drop(&mut self) {
+        if self.silent {
+            return;
+        }
+        let path = match &self.route {
+            Route::Known(matched) => matched.as_str(),
+            Route::Unknown(path) => path,
+        };
+        let micros = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        tracing::info!(
+            target: "hydrant::request",
+            method = %self.method,
+            path,
+            status = self.status,
+            latency_ms = f64::from(micros) / 1000.0,
+            client = %self.client,
+            request_id = self.id.as_str(),
+            "request"
+        );
+    }
+}

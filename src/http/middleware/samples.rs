@@ -1,0 +1,59 @@
+//! Configuration for the tests of this layer, with limits short enough to wait for.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::config::{Cors, Limits, Listener, Urls};
+
+pub(in crate::http) fn urls(issuer: &str) -> Urls {
+    Urls {
+        issuer: issuer.to_owned(),
+        issuer_url: Url::parse(issuer).unwrap(),
+        public: issuer.trim_end_matches('/').to_owned(),
+        post_logout_redirect: None,
+        error: None,
+    }
+}
+
+/// With Hydra's defaults, and so switched off.
+pub(in crate::http) fn cors() -> Cors {
+    let list = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    Cors {
+        enabled: false,
+        allowed_origins: list(&["*"]),
+        allowed_methods: list(&["GET", "POST"]),
+        allowed_headers: list(&["Authorization", "Content-Type"]),
+        exposed_headers: list(&["Content-Type"]),
+        allow_credentials: true,
+        max_age: 0,
+    }
+}
+
+/// On a port that the system picks.
+pub(in crate::http) fn listener(host: [u8; 4]) -> Listener {
+    Listener {
+        host: IpAddr::from(host),
+        port: 0,
+        tls: None,
+        allow_termination_from: Vec::new(),
+        cors: cors(),
+        request_log_disable_for_health: false,
+    }
+}
+
+pub(in crate::http) fn limits() -> Limits {
+    Limits {
+        login_per_account: 10,
+        login_per_address: 10,
+        login_window: Duration::from_secs(60),
+        password_hashes: 2,
+        body: 1024,
+        header_read_timeout: Duration::from_millis(300),
+        request_timeout: Duration::from_millis(500),
+        idle_timeout: Duration::from_millis(600),
+        drain_timeout: Duration::from_secs(2),
+        connections: 64,
+    }
+}

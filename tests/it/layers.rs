@@ -186,7 +186,6 @@ fn every_file_keeps_to_its_layer() {
     assert!(report.is_empty(), "the layers of src/lib.rs are broken:\n{report}");
 }
 
-#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -234,10 +233,14 @@ mod tests {
     #[test]
     fn the_own_layer_and_unknown_names_are_found() {
         assert_eq!(check("id.rs", "use crate::clock;"), ["src/id.rs:1: `id` imports `clock` from its own layer"]);
-        assert_eq!(check("id.rs", "use crate::id::{a, b};\nuse super::*;"), [
-            "src/id.rs:2: `crate::*` is no module of src/lib.rs"
-        ]);
-        assert_eq!(check("id.rs", "use crate::nonsense;"), ["src/id.rs:1: `crate::nonsense` is no module of src/lib.rs"]);
+        assert_eq!(
+            check("id.rs", "use crate::id::{a, b};\nuse super::*;"),
+            ["src/id.rs:2: `crate::*` is no module of src/lib.rs"]
+        );
+        assert_eq!(
+            check("id.rs", "use crate::nonsense;"),
+            ["src/id.rs:1: `crate::nonsense` is no module of src/lib.rs"]
+        );
         assert_eq!(check("stray.rs", ""), ["src/stray.rs:1: `stray` is not in src/lib.rs"]);
         assert_eq!(check("id/a.rs", "pub(in crate::id) fn f() {} mod m { use super::super::b; }"), [""; 0]);
     }
@@ -254,7 +257,9 @@ mod tests {
 
     #[test]
     fn the_pure_modules_do_nothing() {
-        for text in ["x().await", "use std::time::SystemTime;", "#[tokio::test] fn f() {}", "axum::Json(1)", "sqlx::x()"] {
+        for text in
+            ["x().await", "use std::time::SystemTime;", "#[tokio::test] fn f() {}", "axum::Json(1)", "sqlx::x()"]
+        {
             assert_eq!(check("oauth/pkce.rs", text).len(), 1, "{text}");
         }
         assert_eq!(check("oauth/pkce.rs", "// awaits tokio\npub fn f(awaited: u8) {}"), [""; 0]);

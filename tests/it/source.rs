@@ -158,7 +158,7 @@ impl Reader {
         match self.peek(0) {
             Some('"') if prefixes_raw => Some(Kind::Text(self.raw())),
             Some('#') if prefixes_raw => {
-                let hashes = (0..).take_while(|n| self.peek(*n) == Some('#')).count();
+                let hashes = self.chars[self.at..].iter().take_while(|c| **c == '#').count();
                 if self.peek(hashes) == Some('"') {
                     return Some(Kind::Text(self.raw()));
                 }
@@ -237,7 +237,7 @@ impl Reader {
 
 #[test]
 fn tokens_keep_their_lines_and_strings_their_values() {
-    let source = r####"
+    let source = r##"
 // crate::nothing "x"
 /* /* "nested" */ sqlx */
 fn f<'a>(c: char) -> &'a str { let q = '"'; let e = '\''; "two \
@@ -245,7 +245,7 @@ fn f<'a>(c: char) -> &'a str { let q = '"'; let e = '\''; "two \
 const R: &str = r#"a "quoted"
 line"#;
 r#type 1..2
-"####;
+"##;
     let tokens = tokens(source);
     let texts: Vec<_> = tokens.iter().filter_map(|t| t.text().map(|text| (t.line, text))).collect();
     assert_eq!(texts, [(4, "two parts"), (6, "a \"quoted\"\nline")]);

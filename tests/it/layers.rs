@@ -11,7 +11,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("reqwest", &["fetch", "cli"]),
     ("axum", &["http", "admin", "endpoint", "router", "cli", "telemetry"]),
-    ("axum_server", &["cli"]),
+    ("axum_server", &["http", "cli"]),
 ];
 
 /// What the pure modules may not name, beside the crates above: no I/O, no clock (design.md, decision 6).

@@ -1,1 +1,471 @@
-//! Not written yet.
+//! What people choose as passwords and secrets: argon2id (RFC 9106), kept as PHC strings, computed within bounds.
+//!
+//! A hash takes 15 ms of a core and 19 MiB with the default parameters. So there are never more at once than configured,
+//! a short queue waits, and the rest is told to come back: a flood of sign-ins must not starve everything else.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use aws_lc_rs::hmac;
+use moka::future::Cache;
+use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::config::Argon2Params;
+use crate::id::ClientId;
+use crate::secret::{Secret, random, same};
+
+/// Bytes after normalisation. More is no password but a way to keep us busy.
+const MAX_LENGTH: usize = 256;
+
+/// No text shrinks to less than a quarter of its bytes in NFC: what is longer need not be normalised to be too long.
+const MAX_RAW_LENGTH: usize = 4 * MAX_LENGTH;
+
+/// How many may wait for each one that is computed.
+const QUEUE: usize = 8;
+
+/// What a stored hash may ask of us: a database that was tampered with must not stop the server.
+const MAX_STORED_MEMORY_KIB: u32 = 1024 * 1024;
+const MAX_STORED_ITERATIONS: u32 = 64;
+const MAX_STORED_PARALLELISM: u32 = 16;
+/// Memory in KiB times iterations: some two seconds of a core.
+const MAX_STORED_WORK: u64 = 4 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Worth a 503 with `Retry-After`.
+    #[error("too many passwords are being checked at the moment")]
+    Busy,
+    #[error("a password may have 256 bytes at most")]
+    TooLong,
+    #[error("a password must not contain the character NUL")]
+    Nul,
+    #[error("argon2 cannot work with these parameters")]
+    Parameters,
+    #[error("the password could not be hashed")]
+    Failed,
+}
+
+/// What came of comparing a password with a stored hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub matches: bool,
+    /// It matches, and the hash was made with other parameters than today's: now is the moment to make a new one.
+    pub rehash: bool,
+}
+
+impl Verdict {
+    const WRONG: Self = Self { matches: false, rehash: false };
+}
+
+/// Hashes and verifies. Clones share the bounds.
+#[derive(Clone)]
+pub struct Passwords(Arc<Inner>);
+
+struct Inner {
+    params: Params,
+    capacity: usize,
+    /// Those that wait and those that are computed.
+    admitted: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+    /// Memory of finished computations, for the next ones; given back when nobody is left.
+    arenas: Mutex<Vec<Vec<Block>>>,
+}
+
+impl Passwords {
+    /// `concurrency` computations at once, and eight times as many waiting.
+    pub fn new(params: Argon2Params, concurrency: usize) -> Result<Self, PasswordError> {
+        let Argon2Params { memory_kib, iterations, parallelism } = params;
+        let length = Some(Params::DEFAULT_OUTPUT_LEN);
+        let params =
+            Params::new(memory_kib, iterations, parallelism, length).map_err(|_| PasswordError::Parameters)?;
+        let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS / (1 + QUEUE));
+        let capacity = concurrency * (1 + QUEUE);
+        Ok(Self(Arc::new(Inner {
+            params,
+            capacity,
+            admitted: Arc::new(Semaphore::new(capacity)),
+            running: Arc::new(Semaphore::new(concurrency)),
+            arenas: Mutex::default(),
+        })))
+    }
+
+    /// The PHC string to keep. How short a password may be is not decided here.
+    pub async fn hash(&self, password: &Secret) -> Result<String, PasswordError> {
+        let password = normalise(password)?;
+        let fresh = Stored::nobodys(&self.0.params);
+        self.compute(fresh.params.block_count(), move |memory| {
+            let mut fresh = fresh;
+            fresh.hash = fresh.compute(&password, memory)?;
+            fresh.phc()
+        })
+        .await
+    }
+
+    /// Compares with a stored hash. Where there is none, because nobody has that name, or none that can be used, just as
+    /// long is spent on a hash that nothing matches: the time must not tell who has an account here.
+    pub async fn verify(&self, password: &Secret, stored: Option<&str>) -> Result<Verdict, PasswordError> {
+        // No account has a password that `hash` refuses; that it takes no time says nothing about accounts.
+        let Ok(password) = normalise(password) else { return Ok(Verdict::WRONG) };
+        let stored = stored.and_then(|phc| {
+            Stored::read(phc)
+                .inspect_err(|reason| tracing::error!(reason, "a stored password hash cannot be used"))
+                .ok()
+        });
+        let (known, rehash) = match &stored {
+            Some(stored) => (true, !stored.is_current(&self.0.params)),
+            None => (false, false),
+        };
+        let stored = stored.unwrap_or_else(|| Stored::nobodys(&self.0.params));
+        let fits = self
+            .compute(stored.params.block_count(), move |memory| {
+                Ok(same(&stored.compute(&password, memory)?, &stored.hash))
+            })
+            .await?;
+        let matches = fits && known;
+        Ok(Verdict { matches, rehash: matches && rehash })
+    }
+
+    /// Runs `work` on a blocking thread, with memory of that many blocks. Who no longer waits for the answer keeps his
+    /// place until the computation ends: it cannot be stopped, and must be counted.
+    async fn compute<T, W>(&self, blocks: usize, work: W) -> Result<T, PasswordError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut [Block]) -> Result<T, PasswordError> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        let admitted = Arc::clone(&inner.admitted).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let running = Arc::clone(&inner.running).acquire_owned().await.map_err(|_| PasswordError::Failed)?;
+        let computation = tokio::task::spawn_blocking(move || {
+            let mut arena = inner.arena(blocks)?;
+            let result = work(&mut arena[..blocks]);
+            inner.give_back(arena);
+            drop((running, admitted));
+            result
+        });
+        computation.await.map_err(|_| PasswordError::Failed)?
+    }
+}
+
+impl Inner {
+    fn arena(&self, blocks: usize) -> Result<Vec<Block>, PasswordError> {
+        let kept = self.arenas.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(arena) = kept
+            && arena.len() >= blocks
+        {
+            return Ok(arena);
+        }
+        let mut arena = Vec::new();
+        arena.try_reserve_exact(blocks).map_err(|_| PasswordError::Failed)?;
+        arena.resize(blocks, Block::new());
+        Ok(arena)
+    }
+
+    fn give_back(&self, arena: Vec<Block>) {
+        let mut arenas = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.admitted.available_permits() + 1 >= self.capacity {
+            // The last one out.
+            arenas.clear();
+        } else if arena.len() == self.params.block_count() {
+            arenas.push(arena);
+        }
+    }
+}
+
+/// A PHC string, taken apart.
+struct Stored {
+    algorithm: Algorithm,
+    version: Version,
+    params: Params,
+    salt: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+impl Stored {
+    /// A new salt, and in place of the hash something that no password leads to.
+    fn nobodys(params: &Params) -> Self {
+        Self {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            params: params.clone(),
+            salt: random::<16>().to_vec(),
+            hash: random::<{ Params::DEFAULT_OUTPUT_LEN }>().to_vec(),
+        }
+    }
+
+    /// The error is for the log, and has nothing of the hash in it.
+    fn read(phc: &str) -> Result<Self, &'static str> {
+        let phc = PasswordHash::new(phc).map_err(|_| "it is not a PHC string")?;
+        let algorithm = phc.algorithm.as_str().parse().map_err(|_| "its algorithm is not argon2")?;
+        // The format left the version out while there was but one.
+        let version = phc.version.unwrap_or(Version::V0x10.into()).try_into().map_err(|_| "its version is unknown")?;
+        let params = Params::try_from(&phc).map_err(|_| "its parameters are none of argon2")?;
+        let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
+        if params.m_cost() > MAX_STORED_MEMORY_KIB
+            || params.t_cost() > MAX_STORED_ITERATIONS
+            || params.p_cost() > MAX_STORED_PARALLELISM
+            || work > MAX_STORED_WORK
+        {
+            return Err("its parameters ask for too much");
+        }
+        let salt = phc.salt.filter(|salt| salt.len() >= argon2::MIN_SALT_LEN).ok_or("it has no salt")?.to_vec();
+        let hash = phc.hash.ok_or("it has no hash")?.as_bytes().to_vec();
+        Ok(Self { algorithm, version, params, salt, hash })
+    }
+
+    fn is_current(&self, params: &Params) -> bool {
+        self.algorithm == Algorithm::Argon2id && self.version == Version::V0x13 && self.params == *params
+    }
+
+    fn compute(&self, password: &Secret, memory: &mut [Block]) -> Result<Vec<u8>, PasswordError> {
+        let mut hash = vec![0; self.hash.len()];
+        Argon2::new(self.algorithm, self.version, self.params.clone())
+            .hash_password_into_with_memory(password.expose().as_bytes(), &self.salt, &mut hash, memory)
+            .map_err(|_| PasswordError::Failed)?;
+        Ok(hash)
+    }
+
+    fn phc(&self) -> Result<String, PasswordError> {
+        let failed = |_| PasswordError::Failed;
+        Ok(PasswordHash {
+            algorithm: self.algorithm.ident(),
+            version: Some(self.version.into()),
+            params: ParamsString::try_from(&self.params).map_err(|_| PasswordError::Failed)?,
+            salt: Some(Salt::new(&self.salt).map_err(failed)?),
+            hash: Some(Output::new(&self.hash).map_err(failed)?),
+        }
+        .to_string())
+    }
+}
+
+/// NFC, because the same letters reach us differently composed from different keyboards (RFC 8265 section 4.2.2). Nothing
+/// is cut off: what is too long is refused.
+pub fn normalise(password: &Secret) -> Result<Secret, PasswordError> {
+    let raw = password.expose();
+    if raw.len() > MAX_RAW_LENGTH {
+        return Err(PasswordError::TooLong);
+    }
+    let mut normal = String::with_capacity(3 * raw.len());
+    normal.extend(raw.nfc());
+    let normal = Secret::new(normal);
+    match normal.expose() {
+        text if text.len() > MAX_LENGTH => Err(PasswordError::TooLong),
+        text if text.contains('\0') => Err(PasswordError::Nul),
+        _ => Ok(normal),
+    }
+}
+
+/// Client secrets that people chose, remembered for five minutes after argon2id found them right: a client that asks for
+/// tokens all day must not cost 15 ms each time.
+///
+/// Only a MAC under a key of this process is kept. The stored hash goes into it, so that a changed secret is forgotten at
+/// once, on every replica. Failures are never remembered.
+#[derive(Clone)]
+pub struct VerifiedSecrets {
+    key: hmac::Key,
+    seen: Cache<[u8; 32], ()>,
+}
+
+impl Default for VerifiedSecrets {
+    fn default() -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()),
+            seen: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_mins(5)).build(),
+        }
+    }
+}
+
+impl VerifiedSecrets {
+    pub async fn knows(&self, client: &ClientId, stored: &str, presented: &Secret) -> bool {
+        self.seen.get(&self.mac(client, stored, presented)).await.is_some()
+    }
+
+    pub async fn remember(&self, client: &ClientId, stored: &str, presented: &Secret) {
+        self.seen.insert(self.mac(client, stored, presented), ()).await;
+    }
+
+    /// Each part with its length before it, so that no two triples run together.
+    fn mac(&self, client: &ClientId, stored: &str, presented: &Secret) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in [client.as_str(), stored, presented.expose()] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut mac = [0; 32];
+        mac.copy_from_slice(context.sign().as_ref());
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICK: Argon2Params = Argon2Params { memory_kib: 64, iterations: 1, parallelism: 1 };
+    const RIGHT: Verdict = Verdict { matches: true, rehash: false };
+
+    fn passwords() -> Passwords {
+        Passwords::new(QUICK, 2).unwrap()
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text)
+    }
+
+    #[tokio::test]
+    async fn what_was_hashed_is_verified_and_nothing_else() {
+        let passwords = passwords();
+        let stored = passwords.hash(&secret("correct horse")).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
+        assert_ne!(stored, passwords.hash(&secret("correct horse")).await.unwrap(), "each hash has its own salt");
+        assert_eq!(passwords.verify(&secret("correct horse"), Some(&stored)).await, Ok(RIGHT));
+        for wrong in ["correct horsf", "correct hors", "correct horse ", "Correct horse", ""] {
+            assert_eq!(passwords.verify(&secret(wrong), Some(&stored)).await, Ok(Verdict::WRONG), "{wrong}");
+        }
+        assert_eq!(passwords.verify(&secret("correct horse"), None).await, Ok(Verdict::WRONG));
+    }
+
+    #[tokio::test]
+    async fn the_reference_implementations_hashes_are_understood() {
+        // phc-winner-argon2, src/test.c
+        let stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let verdict = passwords().verify(&secret("password"), Some(stored)).await;
+        assert_eq!(verdict, Ok(Verdict { matches: true, rehash: true }));
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_other_parameters_asks_to_be_made_anew() {
+        let old = passwords().hash(&secret("a")).await.unwrap();
+        for changed in [
+            Argon2Params { memory_kib: 128, ..QUICK },
+            Argon2Params { iterations: 2, ..QUICK },
+            Argon2Params { memory_kib: 64, iterations: 1, parallelism: 2 },
+        ] {
+            let passwords = Passwords::new(changed, 1).unwrap();
+            let outdated = Verdict { matches: true, rehash: true };
+            assert_eq!(passwords.verify(&secret("a"), Some(&old)).await, Ok(outdated));
+            assert_eq!(passwords.verify(&secret("b"), Some(&old)).await, Ok(Verdict::WRONG));
+            let new = passwords.hash(&secret("a")).await.unwrap();
+            assert_eq!(passwords.verify(&secret("a"), Some(&new)).await, Ok(RIGHT));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stored_hash_that_asks_for_too_much_is_a_wrong_password() {
+        let tail = "c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        assert!(Stored::read(&format!("$argon2id$v=19$m=64,t=1,p=1${tail}")).is_ok());
+        for head in [
+            "$argon2id$v=19$m=4194304,t=1,p=1$",
+            "$argon2id$v=19$m=64,t=1000000,p=1$",
+            "$argon2id$v=19$m=4096,t=1,p=255$",
+            "$argon2id$v=19$m=1048576,t=64,p=1$",
+            "$argon2id$v=99$m=64,t=1,p=1$",
+            "$argon2id$v=19$m=1,t=1,p=1$",
+            "$argon2id$v=19$m=64,t=0,p=1$",
+            "$scrypt$ln=15,r=8,p=1$",
+            "$2b$12$",
+            "",
+        ] {
+            let stored = format!("{head}{tail}");
+            assert!(Stored::read(&stored).is_err(), "{stored}");
+            let verdict = passwords().verify(&secret("password"), Some(&stored)).await;
+            assert_eq!(verdict, Ok(Verdict::WRONG), "{stored}");
+        }
+        let short_salt = "$argon2id$v=19$m=64,t=1,p=1$c29tc2FsdA$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        for stored in
+            ["", "$argon2id$v=19$m=64,t=1,p=1", "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ", short_salt, "password"]
+        {
+            assert_eq!(passwords().verify(&secret("password"), Some(stored)).await, Ok(Verdict::WRONG), "{stored}");
+        }
+        assert!(Passwords::new(Argon2Params { memory_kib: 1, ..QUICK }, 1).is_err());
+    }
+
+    /// Whoever waits for a computation is refused while all places are taken: so these all make one.
+    #[tokio::test]
+    async fn an_unknown_user_costs_a_computation_too() {
+        let passwords = passwords();
+        let stored = passwords.hash(&secret("a")).await.unwrap();
+        let all = u32::try_from(passwords.0.capacity).unwrap();
+        let _taken = passwords.0.admitted.acquire_many(all).await.unwrap();
+        for stored in [None, Some(""), Some("$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA"), Some(&*stored)]
+        {
+            assert_eq!(passwords.verify(&secret("a"), stored).await, Err(PasswordError::Busy));
+        }
+        assert_eq!(passwords.hash(&secret("a")).await, Err(PasswordError::Busy));
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_and_drains() {
+        let passwords = Passwords::new(QUICK, 1).unwrap();
+        let held = Arc::clone(&passwords.0.running).acquire_owned().await.unwrap();
+        let waiting: Vec<_> = (0..1 + QUEUE)
+            .map(|_| {
+                let passwords = passwords.clone();
+                tokio::spawn(async move { passwords.hash(&secret("a")).await })
+            })
+            .collect();
+        while passwords.0.admitted.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(passwords.hash(&secret("a")).await, Err(PasswordError::Busy));
+
+        // One goes away: there is room for one more.
+        let mut waiting = waiting.into_iter();
+        let first = waiting.next().unwrap();
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        assert_eq!(passwords.0.admitted.available_permits(), 1);
+
+        drop(held);
+        for task in waiting {
+            assert!(task.await.unwrap().is_ok());
+        }
+        assert!(passwords.hash(&secret("a")).await.is_ok());
+        assert!(passwords.0.arenas.lock().unwrap().is_empty(), "the last one out gives the memory back");
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_same_however_it_is_composed() {
+        let passwords = passwords();
+        let stored = passwords.hash(&secret("caf\u{e9}")).await.unwrap();
+        assert_eq!(passwords.verify(&secret("cafe\u{301}"), Some(&stored)).await, Ok(RIGHT));
+    }
+
+    #[tokio::test]
+    async fn length_is_limited_after_normalisation_and_nothing_is_cut_off() {
+        let passwords = passwords();
+        let longest = "x".repeat(256);
+        let stored = passwords.hash(&secret(&longest)).await.unwrap();
+        assert_eq!(passwords.verify(&secret(&longest), Some(&stored)).await, Ok(RIGHT));
+        assert_eq!(passwords.verify(&secret(&longest[1..]), Some(&stored)).await, Ok(Verdict::WRONG));
+        for (too_long, error) in [
+            ("x".repeat(257), PasswordError::TooLong),
+            ("x".repeat(1 << 20), PasswordError::TooLong),
+            ("pass\0word".to_owned(), PasswordError::Nul),
+        ] {
+            assert_eq!(passwords.hash(&secret(&too_long)).await, Err(error));
+            assert_eq!(passwords.verify(&secret(&too_long), Some(&stored)).await, Ok(Verdict::WRONG));
+        }
+        // 128 letters of two bytes each, sent as 384 bytes.
+        assert!(normalise(&secret(&"e\u{301}".repeat(128))).is_ok());
+        assert_eq!(normalise(&secret(&"e\u{301}".repeat(129))).unwrap_err(), PasswordError::TooLong);
+    }
+
+    #[tokio::test]
+    async fn a_verified_secret_is_known_only_as_it_was() {
+        let secrets = VerifiedSecrets::default();
+        let (client, other) = (ClientId::new("a"), ClientId::new("ab"));
+        assert!(!secrets.knows(&client, "hash", &secret("s")).await);
+        secrets.remember(&client, "hash", &secret("s")).await;
+        assert!(secrets.knows(&client, "hash", &secret("s")).await);
+        assert!(secrets.clone().knows(&client, "hash", &secret("s")).await);
+        assert!(!secrets.knows(&client, "hash", &secret("t")).await);
+        assert!(!secrets.knows(&client, "new hash", &secret("s")).await);
+        assert!(!secrets.knows(&other, "hash", &secret("s")).await);
+        secrets.remember(&other, "c", &secret("s")).await;
+        assert!(!secrets.knows(&client, "bc", &secret("s")).await);
+        assert!(!VerifiedSecrets::default().knows(&client, "hash", &secret("s")).await, "another process, another key");
+    }
+}

@@ -1,1 +1,71 @@
-//! Not written yet.
+//! The store: the only SQL. A file a noun, each with its rows and every statement on them.
+//!
+//! One text of SQL serves PostgreSQL and SQLite (`db.rs`); the few hot statements that are shared by concurrent
+//! requests (`batch.rs`) are written once for each.
+
+mod batch;
+pub mod client;
+pub mod consent;
+pub mod db;
+mod events;
+pub mod grant;
+pub mod interaction;
+pub mod key;
+pub mod migration;
+pub mod revoked_token;
+pub mod session;
+pub mod sweep;
+pub mod user;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::config;
+use db::Db;
+pub use db::{Error, Result, Tx};
+
+/// Everything that is kept. Cheap to clone; made inside a tokio runtime, because it works in the background.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    lanes: grant::Lanes,
+    clients: client::Memory,
+    keys_changed: Notify,
+}
+
+impl Store {
+    /// Opens the database that `dsn` names. PostgreSQL is not asked for anything yet: it may come up after us.
+    pub async fn open(database: &config::Database) -> Result<Self> {
+        let db = Db::open(database).await?;
+        let store = Self(Arc::new(Inner {
+            lanes: grant::Lanes::start(&db),
+            db,
+            clients: client::Memory::new(),
+            keys_changed: Notify::new(),
+        }));
+        events::listen(&store);
+        Ok(store)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        let _: i64 = db::sql!(self, scalar, "SELECT CAST(1 AS BIGINT)")?;
+        Ok(())
+    }
+
+    /// Waits until some replica has changed the keys.
+    pub async fn keys_changed(&self) {
+        self.0.keys_changed.notified().await;
+    }
+
+    pub async fn begin(&self) -> Result<Tx> {
+        self.0.db.begin().await
+    }
+
+    pub async fn close(&self) {
+        self.0.db.close().await;
+    }
+}

@@ -1,0 +1,453 @@
+//! What a client may register, with Hydra's words for what it may not (RFC 7591 section 3.2.2; hydra.md section 1.12).
+
+use std::slice;
+
+use url::{Origin, Url};
+
+use super::{AuthMethod, ClientMetadata, GrantType, is_unset};
+use crate::config::Config;
+use crate::oauth::response_mode::ResponseType;
+use crate::oauth::scope::Scope;
+use crate::oauth::{Error, ErrorCode, Result, redirect_uri};
+
+const MAX_URI_BYTES: usize = 2048;
+const MAX_ENTRIES: usize = 50;
+/// Of a name that pages show, in characters.
+const MAX_NAME: usize = 200;
+
+/// What this server honours: metadata that asks for anything else is refused, because a client that is registered with
+/// it would believe in it. The server's own metadata is made of the same lists.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Plain http redirect and logout URIs are fine.
+    pub dev: bool,
+    pub grant_types: Vec<&'static str>,
+    pub response_types: Vec<&'static str>,
+    pub auth_methods: Vec<&'static str>,
+    pub subject_types: Vec<&'static str>,
+    pub userinfo_algs: Vec<&'static str>,
+    pub access_token_strategies: Vec<&'static str>,
+}
+
+impl Rules {
+    pub fn of(config: &Config) -> Self {
+        Self::new(config.dev)
+    }
+
+    pub(in crate::oauth) fn new(dev: bool) -> Self {
+        Self {
+            dev,
+            grant_types: GrantType::ALL.iter().map(|grant| grant.as_str()).collect(),
+            response_types: ResponseType::ALL.iter().map(|kind| kind.as_str()).collect(),
+            auth_methods: [AuthMethod::Basic, AuthMethod::Post, AuthMethod::None].map(AuthMethod::as_str).to_vec(),
+            subject_types: vec!["public"],
+            userinfo_algs: vec!["none"],
+            access_token_strategies: vec!["opaque"],
+        }
+    }
+}
+
+impl ClientMetadata {
+    /// Whether the server can keep what this promises: `invalid_redirect_uri`, or `invalid_client_metadata` that names the
+    /// field. Never repeats a value.
+    pub fn validate(&self, rules: &Rules) -> Result<()> {
+        redirect_uri::check_all(&self.redirect_uris, self.is_native(), rules.dev)?;
+        self.check_choices(rules)?;
+        self.check_texts()?;
+        self.check_web_uris(rules)?;
+        self.check_post_logout_redirect_uris(rules)
+    }
+
+    /// The one table of fields that have a few values only; where there is none, the feature is not there yet.
+    fn check_choices(&self, rules: &Rules) -> Result<()> {
+        if !is_unset(&self.jwks) && !self.jwks_uri.is_empty() {
+            return Err(refused("Fields jwks and jwks_uri can not both be set, you must choose one."));
+        }
+        if !is_unset(&self.jwks) {
+            return Err(refused("Field jwks is not supported by server."));
+        }
+        let choices: [(&str, &[String], &[&str]); 12] = [
+            ("grant_types", &self.grant_types, &rules.grant_types),
+            ("response_types", &self.response_types, &rules.response_types),
+            ("token_endpoint_auth_method", slice::from_ref(&self.token_endpoint_auth_method), &rules.auth_methods),
+            ("token_endpoint_auth_signing_alg", slice::from_ref(&self.token_endpoint_auth_signing_alg), &[]),
+            ("application_type", slice::from_ref(&self.application_type), &["web", "native"]),
+            ("subject_type", slice::from_ref(&self.subject_type), &rules.subject_types),
+            ("sector_identifier_uri", slice::from_ref(&self.sector_identifier_uri), &[]),
+            ("userinfo_signed_response_alg", slice::from_ref(&self.userinfo_signed_response_alg), &rules.userinfo_algs),
+            ("access_token_strategy", slice::from_ref(&self.access_token_strategy), &rules.access_token_strategies),
+            ("request_object_signing_alg", slice::from_ref(&self.request_object_signing_alg), &[]),
+            ("request_uris", &self.request_uris, &[]),
+            ("jwks_uri", slice::from_ref(&self.jwks_uri), &[]),
+        ];
+        for (field, given, supported) in choices {
+            if given.iter().any(|value| !value.is_empty() && !supported.contains(&value.as_str())) {
+                return Err(refused(if supported.is_empty() {
+                    format!("Field {field} is not supported by server.")
+                } else {
+                    format!(
+                        "A value of field {field} is not supported by server, only [{}] are allowed.",
+                        supported.join(" ")
+                    )
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_texts(&self) -> Result<()> {
+        if Scope::parse(&self.scope).is_err() {
+            return Err(refused("Field scope must be a space-separated list of at most 100 scope values."));
+        }
+        // DR-10: what could make a page say something else than it seems to
+        if self.client_name.chars().count() > MAX_NAME || self.client_name.chars().any(misleads) {
+            return Err(refused(
+                "Field client_name must have at most 200 characters, none of them invisible or a control character.",
+            ));
+        }
+        let lists = [("contacts", &self.contacts), ("audience", &self.audience), ("owner", &vec![self.owner.clone()])];
+        for (field, values) in lists {
+            if values.len() > MAX_ENTRIES
+                || values.iter().any(|value| value.len() > MAX_URI_BYTES || value.contains(char::is_control))
+            {
+                return Err(refused(format!("Field {field} is too long or has control characters.")));
+            }
+        }
+        if let Some((field, _)) = self.lifespans.iter().find(|(_, lifespan)| lifespan.duration().as_secs() == 0) {
+            return Err(refused(format!("Field {field} must be one second at least.")));
+        }
+        Ok(())
+    }
+
+    fn check_web_uris(&self, rules: &Rules) -> Result<()> {
+        let pages = [
+            ("client_uri", &self.client_uri),
+            ("logo_uri", &self.logo_uri),
+            ("policy_uri", &self.policy_uri),
+            ("tos_uri", &self.tos_uri),
+        ];
+        for (field, uri) in pages.into_iter().filter(|(_, uri)| !uri.is_empty()) {
+            let url = plain_url(uri).ok_or_else(|| refused(format!("Field {field} must be a valid URI.")))?;
+            if !matches!(url.scheme(), "https" | "http") {
+                return Err(refused(format!("Client must use https:// or http:// as HTTP scheme for field {field}.")));
+            }
+        }
+        // OpenID Connect Back-Channel Logout section 2.2, Front-Channel Logout section 2
+        let logout = [
+            ("backchannel_logout_uri", &self.backchannel_logout_uri),
+            ("frontchannel_logout_uri", &self.frontchannel_logout_uri),
+        ];
+        for (field, uri) in logout.into_iter().filter(|(_, uri)| !uri.is_empty()) {
+            let url = plain_url(uri).ok_or_else(|| refused(format!("Field {field} must be a valid URI.")))?;
+            if !(url.scheme() == "https" || rules.dev && url.scheme() == "http") || url.fragment().is_some() {
+                return Err(refused(format!("Field {field} must use https:// and have no fragment.")));
+            }
+        }
+        if self.allowed_cors_origins.len() > MAX_ENTRIES
+            || !self.allowed_cors_origins.iter().all(|origin| is_origin(origin))
+        {
+            return Err(refused(
+                "Field allowed_cors_origins must hold at most 50 origins as browsers send them: https:// or http://, a host, and a port if it is not the usual one.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_post_logout_redirect_uris(&self, rules: &Rules) -> Result<()> {
+        if self.post_logout_redirect_uris.len() > MAX_ENTRIES {
+            return Err(refused("Field post_logout_redirect_uris must hold at most 50 URIs."));
+        }
+        for uri in &self.post_logout_redirect_uris {
+            if redirect_uri::fault(uri, self.is_native(), rules.dev).is_some() {
+                return Err(refused("Field post_logout_redirect_uris must hold URIs that could be redirect URIs."));
+            }
+            if !self.redirect_uris.iter().any(|own| same_place(own, uri)) {
+                return Err(refused(
+                    "Each of post_logout_redirect_uris must match the domain, port, scheme of at least one of the registered redirect URIs but did not.",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A secret that a person chose. It is hashed slowly (argon2id), so a short one is the only one too weak.
+pub fn check_secret(secret: &str) -> Result<()> {
+    if secret.chars().count() < 6 {
+        return Err(refused("Field client_secret must contain a secret that is at least 6 characters long."));
+    }
+    if secret.len() > 512 || !is_vschar(secret) {
+        return Err(refused("Field client_secret must have at most 512 printable ASCII characters."));
+    }
+    Ok(())
+}
+
+/// An id that an operator chose (RFC 6749 appendix A.1).
+pub fn check_client_id(id: &str) -> Result<()> {
+    if id.is_empty() || id.len() > 255 || !is_vschar(id) {
+        return Err(refused("Field client_id must have 1 to 255 printable ASCII characters."));
+    }
+    Ok(())
+}
+
+fn refused(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    ErrorCode::InvalidClientMetadata.because(why)
+}
+
+/// RFC 6749 appendix A: `VSCHAR = %x20-7E`
+fn is_vschar(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, 0x20..=0x7E))
+}
+
+/// Control characters, and those that show nothing or turn the direction of what follows (Unicode UAX #9, UTS #39).
+fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// An absolute URI with a host and nothing that two readers could read differently.
+fn plain_url(uri: &str) -> Option<Url> {
+    let url = Url::parse(uri).ok().filter(|_| uri.len() <= MAX_URI_BYTES && redirect_uri::has_uri_characters(uri))?;
+    let is_plain = uri.contains("://") && url.has_host() && url.username().is_empty() && url.password().is_none();
+    is_plain.then_some(url)
+}
+
+/// Whether a browser could send it in `Origin` (RFC 6454 section 6.1): never with a wildcard, path or user information.
+fn is_origin(text: &str) -> bool {
+    !text.contains('*')
+        && plain_url(text)
+            .is_some_and(|url| matches!(url.scheme(), "https" | "http") && url.origin().ascii_serialization() == text)
+}
+
+/// Same scheme, host and port. An address of an app (a private-use scheme) has no port to compare.
+fn same_place(left: &str, right: &str) -> bool {
+    let (Ok(left), Ok(right)) = (Url::parse(left), Url::parse(right)) else { return false };
+    match (left.origin(), right.origin()) {
+        (Origin::Opaque(_), Origin::Opaque(_)) => {
+            left.scheme() == right.scheme() && left.host_str() == right.host_str()
+        }
+        (left, right) => left == right,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn check(client: Value) -> Result<()> {
+        serde_json::from_value::<ClientMetadata>(client).unwrap().with_defaults(&[]).validate(&Rules::new(false))
+    }
+
+    fn fault(client: Value) -> (&'static str, String) {
+        let error = check(client.clone()).expect_err(&client.to_string());
+        let is_clean = error.description.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E));
+        assert!(is_clean, "RFC 6749 section 5.2: {}", error.description);
+        (error.code.as_str(), error.description.into_owned())
+    }
+
+    #[test]
+    fn usual_clients_are_fine() {
+        for client in [
+            json!({}),
+            json!({"redirect_uris": ["https://app.example/cb"]}),
+            json!({"grant_types": ["client_credentials"], "response_types": ["code"], "token_endpoint_auth_method": "client_secret_post"}),
+            json!({"redirect_uris": ["http://127.0.0.1/cb", "com.example.app:/cb"], "token_endpoint_auth_method": "none",
+                   "grant_types": ["authorization_code", "refresh_token"], "application_type": "native"}),
+            json!({"jwks": {}, "request_uris": [], "jwks_uri": "", "subject_type": "public", "access_token_strategy": "opaque",
+                   "userinfo_signed_response_alg": "none", "scope": "openid offline photos.*"}),
+            json!({"client_name": "Bücher & Söhne 📚", "client_uri": "https://app.example", "logo_uri": "http://cdn.example/l.png",
+                   "policy_uri": "https://other.example/p?x=1#top", "tos_uri": "https://openid.net"}),
+            json!({"allowed_cors_origins": ["https://app.example/", "http://localhost:3000", "https://app.example:8443"]}),
+            json!({"redirect_uris": ["https://app.example/cb", "com.example.app:/cb"],
+                   "post_logout_redirect_uris": ["https://app.example/out?a=1", "https://app.example:443/", "com.example.app:/out"]}),
+            json!({"backchannel_logout_uri": "https://app.example/b?x=1", "frontchannel_logout_uri": "https://app.example/f"}),
+            json!({"authorization_code_grant_access_token_lifespan": "5m"}),
+        ] {
+            check(client.clone()).unwrap_or_else(|error| panic!("{client}: {error}"));
+        }
+    }
+
+    /// RU-07, RU-13, RU-14, RU-22: the words are Hydra's where it has any.
+    #[test]
+    fn redirect_uris_have_their_own_code() {
+        let of = |uri: &str| fault(json!({"redirect_uris": ["https://app.example/cb", uri]}));
+        assert_eq!(
+            of("https://app.example/#f"),
+            ("invalid_redirect_uri", "Redirect URIs must not contain fragments (#).".to_owned())
+        );
+        for uri in [
+            "",
+            "/cb",
+            "http://app.example/cb",
+            "https://*.app.example/",
+            "javascript:alert(1)",
+            "https://u@app.example/",
+        ] {
+            assert_eq!(of(uri).0, "invalid_redirect_uri", "{uri}");
+        }
+        assert_eq!(
+            fault(json!({"redirect_uris": ["http://127.0.0.1/"], "application_type": "web"})).0,
+            "invalid_redirect_uri"
+        );
+    }
+
+    /// TC-16, TC-17: what is not offered can not be registered, and the field is named.
+    #[test]
+    fn what_can_not_be_honoured_is_refused_by_name() {
+        for (field, value) in [
+            ("grant_types", json!(["implicit"])),
+            ("grant_types", json!(["authorization_code", "password"])),
+            ("grant_types", json!(["urn:ietf:params:oauth:grant-type:device_code"])),
+            ("grant_types", json!(["urn:ietf:params:oauth:grant-type:jwt-bearer"])),
+            ("response_types", json!(["token"])),
+            ("response_types", json!(["code", "code id_token"])),
+            ("token_endpoint_auth_method", json!("private_key_jwt")),
+            ("token_endpoint_auth_method", json!("client_secret_jwt")),
+            ("token_endpoint_auth_method", json!("tls_client_auth")),
+            ("token_endpoint_auth_signing_alg", json!("ES256")),
+            ("application_type", json!("desktop")),
+            ("subject_type", json!("pairwise")),
+            ("sector_identifier_uri", json!("https://app.example/sector")),
+            ("userinfo_signed_response_alg", json!("RS256")),
+            ("access_token_strategy", json!("jwt")),
+            ("request_object_signing_alg", json!("none")),
+            ("request_uris", json!(["https://app.example/r"])),
+            ("jwks_uri", json!("https://app.example/jwks")),
+            ("jwks", json!({"keys": []})),
+        ] {
+            let (code, description) = fault(json!({ field: value }));
+            assert_eq!(code, "invalid_client_metadata", "{field}");
+            assert!(description.contains(field) && !description.contains("app.example"), "{description}");
+        }
+        let both = fault(json!({"jwks": {"keys": []}, "jwks_uri": "https://app.example/jwks"}));
+        assert_eq!(both.1, "Fields jwks and jwks_uri can not both be set, you must choose one.");
+        assert!(
+            fault(json!({"subject_type": "pairwise"}))
+                .1
+                .ends_with("is not supported by server, only [public] are allowed.")
+        );
+    }
+
+    #[test]
+    fn uris_of_pages_are_http_or_https() {
+        for field in ["client_uri", "logo_uri", "policy_uri", "tos_uri"] {
+            for uri in [
+                "nonsense",
+                "https:",
+                "https:///",
+                "https:app.example",
+                "//app.example",
+                "https://u:p@app.example",
+                "https://app.example/\u{0}",
+                "https://app.example/ x",
+                "https://app.example/\"><script>",
+            ] {
+                assert_eq!(fault(json!({ field: uri })).1, format!("Field {field} must be a valid URI."), "{uri}");
+            }
+            for uri in ["ftp://app.example/", "com.example.app://x/y"] {
+                assert!(
+                    fault(json!({ field: uri })).1.contains("must use https:// or http:// as HTTP scheme"),
+                    "{uri}"
+                );
+            }
+            assert_eq!(fault(json!({ field: "javascript:alert(1)" })).0, "invalid_client_metadata");
+        }
+    }
+
+    #[test]
+    fn logout_uris_are_https() {
+        for field in ["backchannel_logout_uri", "frontchannel_logout_uri"] {
+            for uri in ["http://app.example/l", "https://app.example/l#f", "https://u@app.example/", "app.example/l"] {
+                assert!(fault(json!({ field: uri })).1.contains(field), "{uri}");
+            }
+            let client: ClientMetadata = serde_json::from_value(json!({ field: "http://localhost:5555/l" })).unwrap();
+            client.validate(&Rules::new(true)).unwrap();
+        }
+    }
+
+    /// DR-28.
+    #[test]
+    fn cors_origins_are_origins() {
+        for origin in [
+            "*",
+            "null",
+            "",
+            "https://*.x",
+            "https://app.example/path",
+            "https://app.example//",
+            "https://u@app.example",
+            "https://app.example?x",
+            "https://app.example#x",
+            "http://",
+            "ftp://app.example",
+            "app.example",
+            "https://APP.example",
+        ] {
+            assert!(fault(json!({"allowed_cors_origins": [origin]})).1.contains("allowed_cors_origins"), "{origin}");
+        }
+    }
+
+    /// hydra.md section 1.12.
+    #[test]
+    fn post_logout_redirect_uris_go_where_a_redirect_uri_goes() {
+        for uri in [
+            "https://evil.example/",
+            "https://app.example:8443/out",
+            "http://app.example/out",
+            "com.example.other:/out",
+            "https://app.example.evil/",
+        ] {
+            let client = json!({"redirect_uris": ["https://app.example/cb", "com.example.app:/cb"], "post_logout_redirect_uris": [uri]});
+            assert_eq!(fault(client).0, "invalid_client_metadata", "{uri}");
+        }
+        let other = json!({"redirect_uris": ["https://app.example/cb"], "post_logout_redirect_uris": ["https://evil.example/"]});
+        assert!(
+            fault(other)
+                .1
+                .contains("must match the domain, port, scheme of at least one of the registered redirect URIs")
+        );
+        assert_eq!(fault(json!({"post_logout_redirect_uris": ["https://app.example/"]})).0, "invalid_client_metadata");
+    }
+
+    /// DR-10.
+    #[test]
+    fn a_name_shows_what_it_is() {
+        for name in ["a\nb", "a\u{0}", "Bank\u{202e}knab", "Ba\u{200b}nk", "\u{feff}Bank", &"x".repeat(201)] {
+            assert!(fault(json!({"client_name": name})).1.contains("client_name"), "{name:?}");
+        }
+        check(json!({"client_name": "ü".repeat(200)})).unwrap();
+    }
+
+    #[test]
+    fn texts_and_lifespans_have_their_limits() {
+        for (field, value) in [
+            ("scope", json!("openid \"")),
+            ("scope", json!("a ".repeat(101))),
+            ("owner", json!("a\u{0}")),
+            ("contacts", json!(vec!["a"; 51])),
+            ("audience", json!(["a\n"])),
+            ("refresh_token_grant_access_token_lifespan", json!("0s")),
+            ("refresh_token_grant_access_token_lifespan", json!("10ms")),
+        ] {
+            assert!(fault(json!({ field: value })).1.contains(field), "{field}");
+        }
+    }
+
+    #[test]
+    fn chosen_ids_and_secrets() {
+        assert!(check_secret("123456").is_ok() && check_client_id("my app:1").is_ok());
+        assert_eq!(
+            check_secret("12345").unwrap_err().description,
+            "Field client_secret must contain a secret that is at least 6 characters long."
+        );
+        for secret in ["", "12345\u{0}7", "pässword", &"x".repeat(513)] {
+            assert_eq!(check_secret(secret).unwrap_err().code, ErrorCode::InvalidClientMetadata, "{secret}");
+        }
+        for id in ["", "a\nb", "ä", &"x".repeat(256)] {
+            assert_eq!(check_client_id(id).unwrap_err().code, ErrorCode::InvalidClientMetadata, "{id}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Lanes: concurrent requests for the same statement go along in one, so that they share its round trip and its commit.
+//!
+//! There is no timer: whoever is waiting when the lane is free goes along, and at low load a group is one request. Each
+//! caller gets its own answer, after the durable commit.
+
+use std::collections::HashSet;
+use std::future::Future;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::db::{Db, Error, Result};
+use crate::id::GrantId;
+
+/// Requests that may wait in a lane; more are told to come back (503).
+const QUEUE: usize = 4096;
+/// Requests that go along in one statement.
+const GROUP: usize = 256;
+
+/// One hot statement.
+pub trait Job: Clone + Send + Sync + 'static {
+    type Answer: Send + 'static;
+
+    /// The row that this job would spend. Two jobs on one row never share a statement: the second must see what the
+    /// first did. Readers spend nothing.
+    fn spends(&self) -> Option<GrantId>;
+
+    /// One statement for all of `jobs`, an answer for each, in their order.
+    fn run(db: &Db, jobs: &[Self]) -> impl Future<Output = Result<Vec<Self::Answer>>> + Send;
+}
+
+/// The way into a lane.
+pub struct Lane<J: Job>(mpsc::Sender<Waiting<J>>);
+
+struct Waiting<J: Job> {
+    job: J,
+    reply: oneshot::Sender<Result<J::Answer>>,
+}
+
+impl<J: Job> Lane<J> {
+    pub fn start(db: &Db) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        tokio::spawn(drive(db.clone(), receiver));
+        Self(sender)
+    }
+
+    /// Goes along with the next group. A caller that gives up before its statement starts leaves no trace; after that
+    /// its job is done all the same, like an answer that was lost on the way.
+    pub async fn run(&self, job: J) -> Result<J::Answer> {
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(Waiting { job, reply }).map_err(|_| Error::Busy)?;
+        answer.await.map_err(|_| Error::Busy)?
+    }
+}
+
+async fn drive<J: Job>(db: Db, mut waiting: mpsc::Receiver<Waiting<J>>) {
+    let mut arrived = Vec::with_capacity(GROUP);
+    while waiting.recv_many(&mut arrived, GROUP).await > 0 {
+        arrived.retain(|waiting: &Waiting<J>| !waiting.reply.is_closed());
+        while !arrived.is_empty() {
+            let mut rows = HashSet::new();
+            let (group, rest): (Vec<_>, Vec<_>) = arrived.drain(..).partition(|waiting| waiting.job.spends().is_none_or(|row| rows.insert(row)));
+            arrived = rest;
+            answer(&db, group).await;
+        }
+    }
+}
+
+/// A statement that fails fails for all that went along: it was one transaction, so nothing of it happened, or (the
+/// connection lost on commit) nobody knows. Neither may be answered with a token. What the database asks to try again
+/// is tried again; what one job's data may have caused is run singly, so that the others do not suffer for it.
+async fn answer<J: Job>(db: &Db, group: Vec<Waiting<J>>) {
+    let (jobs, replies): (Vec<_>, Vec<_>) = group.into_iter().map(|waiting| (waiting.job, waiting.reply)).unzip();
+    let mut outcome = J::run(db, &jobs).await;
+    for _ in 0..3 {
+        match &outcome {
+            Err(error) if error.is_transient() => outcome = J::run(db, &jobs).await,
+            _ => break,
+        }
+    }
+    match outcome {
+        Ok(answers) => {
+            debug_assert_eq!(answers.len(), replies.len());
+            for (reply, answer) in replies.into_iter().zip(answers) {
+                let _ = reply.send(Ok(answer));
+            }
+        }
+        Err(Error::Unavailable(error)) if jobs.len() > 1 && error.as_database_error().is_some() => {
+            for (job, reply) in jobs.iter().zip(replies) {
+                let single = J::run(db, std::slice::from_ref(job)).await;
+                let _ = reply.send(single.and_then(|mut answers| answers.pop().ok_or(Error::Busy)));
+            }
+        }
+        Err(error) => {
+            for reply in replies {
+                let _ = reply.send(Err(error.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Clients: their registration, their secret's hash, and the memory that spares the database.
+
+mod memory;
+
+use std::sync::Arc;
+
+pub use memory::Memory;
+
+use super::db::{Error, Json, Result, Tx, row, sql};
+use super::{Store, events};
+use crate::clock::Timestamp;
+use crate::id::ClientId;
+use crate::oauth::client_metadata::ClientMetadata;
+use crate::secret::{self, Secret};
+
+row! {
+    /// A client as it is kept.
+    #[derive(Clone, Debug)]
+    pub struct Client {
+        pub id: ClientId,
+        /// `sha256:…` for a secret of ours, a PHC string for a chosen one.
+        pub secret_hash: Option<String>,
+        /// Seconds since 1970, 0 for never (RFC 7591 section 3.2.1).
+        pub secret_expires_at: i64,
+        pub metadata: Json<ClientMetadata>,
+        /// Grants and tokens made before are dead.
+        pub tokens_valid_from: Timestamp,
+        pub registration_token_hash: Option<String>,
+        pub origin: String,
+        pub created_at: Timestamp,
+        pub updated_at: Timestamp,
+    }
+}
+
+const GENERATED: &str = "sha256:";
+
+impl Client {
+    /// How a secret of ours is kept: SHA-256, because it has 256 bits of randomness.
+    pub fn hash_of_generated(secret: &Secret) -> String {
+        format!("{GENERATED}{}", secret::fingerprint(secret.expose()))
+    }
+
+    /// Whether this is the generated secret; `None` where the secret was chosen and argon2id must tell.
+    pub fn is_generated_secret(&self, presented: &str) -> Option<bool> {
+        let kept = self.secret_hash.as_deref()?.strip_prefix(GENERATED)?;
+        Some(secret::same(kept.as_bytes(), secret::fingerprint(presented).as_bytes()))
+    }
+
+    pub fn metadata(&self) -> &ClientMetadata {
+        &self.metadata.0
+    }
+}
+
+/// What may be changed of a client.
+#[derive(Clone, Debug)]
+pub struct ClientChange {
+    pub metadata: ClientMetadata,
+    /// `None` keeps the secret.
+    pub secret_hash: Option<String>,
+}
+
+impl Store {
+    /// The client, from memory where memory can be trusted.
+    pub async fn client(&self, id: &ClientId) -> Result<Option<Arc<Client>>> {
+        if let Some(client) = self.0.clients.get(id) {
+            return Ok(Some(client));
+        }
+        let as_of = self.0.clients.generation();
+        let found: Option<Client> = sql!(self, fetch_optional, "SELECT * FROM clients WHERE id = $1", id)?;
+        Ok(found.map(|client| {
+            let client = Arc::new(client);
+            self.0.clients.keep(&client, as_of);
+            client
+        }))
+    }
+
+    /// Registers a client. `Conflict` where the id is taken, by a client or as a user's subject: the two never meet
+    /// (RFC 9700 section 4.15).
+    pub async fn insert_client(&self, client: &Client) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let inserted = sql!(
+            &mut tx,
+            execute,
+            "INSERT INTO clients (id, secret_hash, secret_expires_at, metadata, tokens_valid_from,
+                    registration_token_hash, origin, created_at, updated_at)
+             SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS BIGINT),
+                    CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS BIGINT), CAST($9 AS BIGINT)
+              WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = $1)",
+            &client.id,
+            client.secret_hash.as_deref(),
+            client.secret_expires_at,
+            &client.metadata,
+            client.tokens_valid_from,
+            client.registration_token_hash.as_deref(),
+            &client.origin,
+            client.created_at,
+            client.updated_at,
+        )?;
+        if inserted == 0 {
+            return Err(Error::Conflict);
+        }
+        replace_origins(&mut tx, &client.id, client.metadata()).await?;
+        events::client_changed(&mut tx, &client.id).await?;
+        tx.commit().await?;
+        self.0.clients.forget(&client.id);
+        Ok(())
+    }
+
+    /// Replaces a client's registration; the row as it is afterwards.
+    pub async fn update_client(&self, id: &ClientId, change: &ClientChange, now: Timestamp) -> Result<Option<Client>> {
+        let mut tx = self.begin().await?;
+        let updated: Option<Client> = sql!(
+            &mut tx,
+            fetch_optional,
+            "UPDATE clients SET metadata = $2, secret_hash = COALESCE(CAST($3 AS TEXT), secret_hash), updated_at = $4
+              WHERE id = $1 RETURNING *",
+            id,
+            Json(&change.metadata),
+            change.secret_hash.as_deref(),
+            now,
+        )?;
+        if updated.is_some() {
+            replace_origins(&mut tx, id, &change.metadata).await?;
+            events::client_changed(&mut tx, id).await?;
+            tx.commit().await?;
+            self.0.clients.forget(id);
+        }
+        Ok(updated)
+    }
+
+    /// Puts a stronger hash of the same secret in place of `old`; does nothing if the secret was changed meanwhile.
+    pub async fn rehash_client_secret(&self, id: &ClientId, old: &str, new: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sql!(&mut tx, execute, "UPDATE clients SET secret_hash = $3 WHERE id = $1 AND secret_hash = $2", id, old, new)?;
+        events::client_changed(&mut tx, id).await?;
+        tx.commit().await?;
+        self.0.clients.forget(id);
+        Ok(())
+    }
+
+    /// Deletes a client with its consents. Its grants die with it: every statement on a grant asks for its client, and
+    /// a later client of the same id starts with a later `tokens_valid_from`. The sweep takes the rows.
+    pub async fn delete_client(&self, id: &ClientId) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let deleted = sql!(&mut tx, execute, "DELETE FROM clients WHERE id = $1", id)?;
+        sql!(&mut tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
+        events::client_changed(&mut tx, id).await?;
+        tx.commit().await?;
+        self.0.clients.forget(id);
+        Ok(deleted == 1)
+    }
+
+    /// Clients in the order of their ids, after `after`.
+    pub async fn clients(
+        &self,
+        after: Option<&str>,
+        name: Option<&str>,
+        owner: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<Client>> {
+        // The name and the owner are members of the JSON; neither is asked for where speed matters.
+        let mut found: Vec<Client> = Vec::new();
+        let mut after = after.map(str::to_owned);
+        loop {
+            let page: Vec<Client> = sql!(
+                self,
+                fetch_all,
+                "SELECT * FROM clients WHERE (CAST($1 AS TEXT) IS NULL OR id > $1) ORDER BY id LIMIT $2",
+                after.as_deref(),
+                limit,
+            )?;
+            let last = page.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+            after = page.last().map(|client| client.id.to_string());
+            found.extend(page.into_iter().filter(|client| {
+                let metadata = client.metadata();
+                name.is_none_or(|name| metadata.client_name.as_deref() == Some(name))
+                    && owner.is_none_or(|owner| metadata.owner.as_deref() == Some(owner))
+            }));
+            if last || found.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+                found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Whether some client has registered this origin: a preflight names an origin and no client.
+    pub async fn is_registered_origin(&self, origin: &str) -> Result<bool> {
+        let found: Option<String> =
+            sql!(self, scalar_optional, "SELECT origin FROM client_origins WHERE origin = $1 LIMIT 1", origin)?;
+        Ok(found.is_some())
+    }
+
+    /// Whether the client is there and its tokens of that time are not cut off: asked of the database, always the truth.
+    pub async fn client_token_is_live(&self, id: &ClientId, issued_at: Timestamp, token: &str) -> Result<bool> {
+        let live: bool = sql!(
+            self,
+            scalar,
+            "SELECT EXISTS (SELECT 1 FROM clients WHERE id = $1 AND tokens_valid_from <= $2)
+                    AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE id = $3)",
+            id,
+            issued_at,
+            token,
+        )?;
+        Ok(live)
+    }
+}
+
+async fn replace_origins(tx: &mut Tx, id: &ClientId, metadata: &ClientMetadata) -> Result<()> {
+    sql!(&mut *tx, execute, "DELETE FROM client_origins WHERE client_id = $1", id)?;
+    for origin in metadata.allowed_cors_origins() {
+        sql!(
+            &mut *tx,
+            execute,
+            "INSERT INTO client_origins (origin, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            origin,
+            id
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,422 @@
+//! The two databases: the only file that knows there are two.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::error::ErrorKind;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Decode, Encode, Postgres, Sqlite, Transaction, Type};
+
+use crate::clock::Timestamp;
+use crate::config;
+use crate::id::{ClientId, GrantId, SessionId, Subject, TokenId};
+
+/// Why the store did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the database can not be used: {0}")]
+    Unavailable(#[source] Arc<sqlx::Error>),
+    /// A name or an id is taken.
+    #[error("a row with that value exists")]
+    Conflict,
+    #[error("too many requests wait for the database")]
+    Busy,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
+            Some(ErrorKind::UniqueViolation) => Self::Conflict,
+            _ => Self::Unavailable(Arc::new(error)),
+        }
+    }
+}
+
+impl Error {
+    /// The database itself asks to try again: a serialization failure or a deadlock.
+    pub fn is_transient(&self) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01"))
+    }
+}
+
+/// A storage failure is 503: never "inactive", never "ok".
+impl From<Error> for crate::oauth::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Conflict => crate::oauth::ErrorCode::Conflict.because("A resource with that value exists already."),
+            other => Self::unavailable(other),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub enum Db {
+    Postgres(PgPool),
+    /// SQLite has one writer: its connection is a pool of one, so that writers queue in order instead of fighting.
+    Sqlite {
+        read: SqlitePool,
+        write: SqlitePool,
+    },
+}
+
+impl Db {
+    pub async fn open(database: &config::Database) -> Result<Self> {
+        let dsn = database.dsn.expose();
+        if dsn == "memory" {
+            let pool = SqlitePoolOptions::new()
+                .max_connections(1)
+                .min_connections(1)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .connect_with(sqlite_options(SqliteConnectOptions::from_str("sqlite::memory:")?))
+                .await?;
+            return Ok(Self::Sqlite { read: pool.clone(), write: pool });
+        }
+        if let Some(path) = dsn.strip_prefix("sqlite://") {
+            let path = path.split('?').next().unwrap_or(path);
+            let options = sqlite_options(SqliteConnectOptions::new().filename(path).create_if_missing(true));
+            make_private(Path::new(path)).map_err(|error| Error::from(sqlx::Error::Io(error)))?;
+            let pool = || {
+                SqlitePoolOptions::new()
+                    .acquire_timeout(Duration::from_secs(5))
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .test_before_acquire(false)
+            };
+            let write = pool().max_connections(1).connect_with(options.clone()).await?;
+            let read = pool().max_connections(4).connect_with(options.read_only(true).create_if_missing(false)).await?;
+            return Ok(Self::Sqlite { read, write });
+        }
+        let options = PgConnectOptions::from_str(dsn)?
+            .application_name("hydrant")
+            .statement_cache_capacity(200)
+            .options([("statement_timeout", "5s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "10s")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(database.max_connections)
+            .acquire_timeout(Duration::from_secs(2))
+            .max_lifetime(Duration::from_mins(30))
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        Ok(Self::Postgres(pool))
+    }
+
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+        })
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Postgres(pool) => pool.close().await,
+            Self::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+
+    /// A connection fit for the statement: SQLite's readers do not wait for its writer.
+    pub async fn place(&self, writes: bool) -> Result<Place<'_>> {
+        Ok(match self {
+            Self::Postgres(pool) => Place::Postgres(pool.acquire().await?),
+            Self::Sqlite { write, .. } if writes => Place::Sqlite(write.acquire().await?),
+            Self::Sqlite { read, .. } => Place::Sqlite(read.acquire().await?),
+        })
+    }
+}
+
+/// WAL with a full sync: a refresh rotation that a power cut forgets would be a security event.
+fn sqlite_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .statement_cache_capacity(200)
+        .pragma("cache_size", "-16384")
+}
+
+/// The file holds what only the server may read: 0600 from the first moment, and never through a link.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+            use std::os::unix::fs::DirBuilderExt;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_symlink() => {
+                return Err(std::io::Error::other("the database file is a symbolic link: name the file itself"));
+            }
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+                tracing::warn!(path = %path.display(), "the database file can be read by others: chmod 600 it");
+            }
+            Ok(_) => {}
+            Err(_) => {
+                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A transaction. Dropping it rolls back.
+pub enum Tx {
+    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+impl Tx {
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Postgres(tx) => tx.commit().await?,
+            Self::Sqlite(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// The transaction's own connection, whatever the statement does.
+    #[expect(clippy::unused_async, reason = "the sql! macro asks a pool and a transaction with the same words")]
+    pub async fn place(&mut self, _writes: bool) -> Result<Place<'_>> {
+        Ok(match self {
+            Self::Postgres(tx) => Place::PostgresTx(tx),
+            Self::Sqlite(tx) => Place::SqliteTx(tx),
+        })
+    }
+}
+
+impl super::Store {
+    pub(super) async fn place(&self, writes: bool) -> Result<Place<'_>> {
+        self.0.db.place(writes).await
+    }
+}
+
+/// Where one statement runs.
+pub enum Place<'a> {
+    Postgres(PoolConnection<Postgres>),
+    PostgresTx(&'a mut PgConnection),
+    Sqlite(PoolConnection<Sqlite>),
+    SqliteTx(&'a mut SqliteConnection),
+}
+
+pub enum Connection<'a> {
+    Postgres(&'a mut PgConnection),
+    Sqlite(&'a mut SqliteConnection),
+}
+
+impl Place<'_> {
+    pub fn connection(&mut self) -> Connection<'_> {
+        match self {
+            Self::Postgres(connection) => Connection::Postgres(connection),
+            Self::PostgresTx(connection) => Connection::Postgres(connection),
+            Self::Sqlite(connection) => Connection::Sqlite(connection),
+            Self::SqliteTx(connection) => Connection::Sqlite(connection),
+        }
+    }
+}
+
+/// Whether a statement changes anything: in our dialect a reading one begins with SELECT.
+pub const fn writes(text: &str) -> bool {
+    let text = text.as_bytes();
+    !(text.len() > 6 && text[0] == b'S' && text[1] == b'E' && text[2] == b'L')
+}
+
+/// Runs one statement on either database: `sql!(store_or_tx, method, "text with $1", arguments…)`.
+///
+/// Methods: `execute` (rows changed), `fetch_optional`, `fetch_one`, `fetch_all` (rows), `scalar`, `scalar_optional`
+/// (the first column). Each arm is typed for its own database; there is no boxing and no common denominator.
+macro_rules! sql {
+    (@run $connection:ident, execute, $database:ty, $text:expr, $($argument:expr),*) => {
+        sqlx::query::<$database>($text)$(.bind($argument))*.execute($connection).await.map(|done| done.rows_affected())
+    };
+    (@run $connection:ident, scalar, $database:ty, $text:expr, $($argument:expr),*) => {
+        sqlx::query_scalar::<$database, _>($text)$(.bind($argument))*.fetch_one($connection).await
+    };
+    (@run $connection:ident, scalar_optional, $database:ty, $text:expr, $($argument:expr),*) => {
+        sqlx::query_scalar::<$database, _>($text)$(.bind($argument))*.fetch_optional($connection).await
+    };
+    (@run $connection:ident, $method:ident, $database:ty, $text:expr, $($argument:expr),*) => {
+        sqlx::query_as::<$database, _>($text)$(.bind($argument))*.$method($connection).await
+    };
+    ($on:expr, $method:ident, $text:literal $(, $argument:expr)* $(,)?) => {
+        match $on.place(const { $crate::store::db::writes($text) }).await {
+            Ok(mut place) => match place.connection() {
+                $crate::store::db::Connection::Postgres(connection) => {
+                    $crate::store::db::sql!(@run connection, $method, sqlx::Postgres, $text, $($argument),*)
+                }
+                $crate::store::db::Connection::Sqlite(connection) => {
+                    $crate::store::db::sql!(@run connection, $method, sqlx::Sqlite, $text, $($argument),*)
+                }
+            }
+            .map_err($crate::store::db::Error::from),
+            Err(error) => Err(error),
+        }
+    };
+}
+pub(crate) use sql;
+
+/// Declares a row: a struct whose fields are columns, read from either database.
+macro_rules! row {
+    ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* pub $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+        $crate::store::db::row!(@read $name, sqlx::postgres::PgRow, $($field),*);
+        $crate::store::db::row!(@read $name, sqlx::sqlite::SqliteRow, $($field),*);
+    };
+    (@read $name:ident, $row:ty, $($field:ident),*) => {
+        impl<'r> sqlx::FromRow<'r, $row> for $name {
+            fn from_row(row: &'r $row) -> sqlx::Result<Self> {
+                use sqlx::Row as _;
+                Ok(Self { $($field: row.try_get(stringify!($field))?,)* })
+            }
+        }
+    };
+}
+pub(crate) use row;
+
+/// A value kept as JSON in a TEXT column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> Json<T> {
+    pub fn text(&self) -> String {
+        serde_json::to_string(&self.0).expect("what we keep as JSON are plain structs and lists")
+    }
+}
+
+impl<D: sqlx::Database, T> Type<D> for Json<T>
+where
+    String: Type<D>,
+{
+    fn type_info() -> D::TypeInfo {
+        String::type_info()
+    }
+
+    fn compatible(given: &D::TypeInfo) -> bool {
+        String::compatible(given)
+    }
+}
+
+impl<'q, D: sqlx::Database, T: Serialize> Encode<'q, D> for Json<T>
+where
+    String: Encode<'q, D>,
+{
+    fn encode_by_ref(
+        &self,
+        buffer: &mut <D as sqlx::Database>::ArgumentBuffer,
+    ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+        self.text().encode(buffer)
+    }
+}
+
+impl<'r, D: sqlx::Database, T: DeserializeOwned> Decode<'r, D> for Json<T>
+where
+    String: Decode<'r, D>,
+{
+    fn decode(value: <D as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        Ok(Self(serde_json::from_str(&String::decode(value)?)?))
+    }
+}
+
+/// A type of ours that is a column of a plain type: how it goes in and how it comes out.
+macro_rules! column {
+    ($type:ty as $plain:ty, $into:expr, $from:expr) => {
+        impl<D: sqlx::Database> Type<D> for $type
+        where
+            $plain: Type<D>,
+        {
+            fn type_info() -> D::TypeInfo {
+                <$plain>::type_info()
+            }
+
+            fn compatible(given: &D::TypeInfo) -> bool {
+                <$plain>::compatible(given)
+            }
+        }
+
+        impl<'q, D: sqlx::Database> Encode<'q, D> for $type
+        where
+            $plain: Encode<'q, D>,
+        {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut <D as sqlx::Database>::ArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                #[expect(clippy::redundant_closure_call, reason = "the conversion is the macro's argument")]
+                let plain: $plain = ($into)(self);
+                plain.encode(buffer)
+            }
+        }
+
+        impl<'r, D: sqlx::Database> Decode<'r, D> for $type
+        where
+            $plain: Decode<'r, D>,
+        {
+            fn decode(value: <D as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                #[expect(clippy::redundant_closure_call, reason = "the conversion is the macro's argument")]
+                ($from)(<$plain>::decode(value)?)
+            }
+        }
+    };
+}
+
+type Decoded<T> = Result<T, sqlx::error::BoxDynError>;
+
+column!(Timestamp as i64, |at: &Timestamp| at.millis(), |millis| -> Decoded<Timestamp> {
+    Ok(Timestamp::from_millis(millis))
+});
+column!(ClientId as String, |id: &ClientId| id.as_str().to_owned(), |id: String| -> Decoded<ClientId> {
+    Ok(ClientId::new(id))
+});
+column!(Subject as String, |id: &Subject| id.as_str().to_owned(), |id: String| -> Decoded<Subject> {
+    Ok(Subject::new(id))
+});
+column!(GrantId as String, |id: &GrantId| id.to_string(), |id: String| -> Decoded<GrantId> { Ok(id.parse()?) });
+column!(SessionId as String, |id: &SessionId| id.to_string(), |id: String| -> Decoded<SessionId> { Ok(id.parse()?) });
+column!(TokenId as String, |id: &TokenId| id.to_string(), |id: String| -> Decoded<TokenId> { Ok(id.parse()?) });
+column!(
+    crate::oauth::scope::Scope as String,
+    |scope: &crate::oauth::scope::Scope| scope.to_string(),
+    |text: String| -> Decoded<crate::oauth::scope::Scope> {
+        crate::oauth::scope::Scope::parse(&text).map_err(|error| error.to_string().into())
+    }
+);
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres(_) => "PostgreSQL",
+            Self::Sqlite { .. } => "SQLite",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_statement_is_told_from_a_writing_one() {
+        assert!(!writes("SELECT 1 FROM clients"));
+        assert!(writes("UPDATE grants SET revoked_at = $1"));
+        assert!(writes("INSERT INTO keys SELECT 1"));
+    }
+}

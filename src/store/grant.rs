@@ -1,0 +1,196 @@
+//! Grants: what a user let a client do, its code, its refresh rotation and its revocation, in one row.
+
+mod lanes;
+
+pub use lanes::Lanes;
+
+use super::Store;
+use super::db::{Json, Result, row, sql};
+use crate::clock::Timestamp;
+use crate::id::{ClientId, GrantId, SessionId, Subject};
+use crate::oauth::scope::Scope;
+
+row! {
+    /// A grant as it stands.
+    #[derive(Clone, Debug)]
+    pub struct Grant {
+        pub id: GrantId,
+        pub client_id: ClientId,
+        pub subject: Subject,
+        pub session_id: SessionId,
+        pub scope: Scope,
+        pub audience: Json<Vec<String>>,
+        /// What the consent added to tokens.
+        pub claims: Option<Json<serde_json::Value>>,
+        pub authenticated_at: Timestamp,
+        pub acr: Option<String>,
+        pub amr: Json<Vec<String>>,
+        pub nonce: Option<String>,
+        pub redirect_uri: Option<String>,
+        pub code_challenge: Option<String>,
+        pub code_expires_at: Timestamp,
+        pub code_redeemed_at: Option<Timestamp>,
+        /// The refresh generation that is alive; 0 before the code is redeemed.
+        pub refresh_generation: i64,
+        pub refreshed_at: Option<Timestamp>,
+        pub refresh_expires_at: Option<Timestamp>,
+        pub revoked_at: Option<Timestamp>,
+        pub created_at: Timestamp,
+        /// The absolute end.
+        pub ends_at: Timestamp,
+    }
+}
+
+impl Grant {
+    /// Whether a token of this generation is alive, given that its own time is not over.
+    pub fn carries(&self, generation: i64, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.refresh_generation == generation && self.ends_at > now
+    }
+}
+
+row! {
+    /// A grant whose client and user are still there, with what userinfo tells of the user.
+    #[derive(Clone, Debug)]
+    pub struct LiveGrant {
+        pub id: GrantId,
+        pub client_id: ClientId,
+        pub subject: Subject,
+        pub session_id: SessionId,
+        pub scope: Scope,
+        pub audience: Json<Vec<String>>,
+        pub claims: Option<Json<serde_json::Value>>,
+        pub refresh_generation: i64,
+        pub refresh_expires_at: Option<Timestamp>,
+        pub created_at: Timestamp,
+        pub ends_at: Timestamp,
+        pub username: Option<String>,
+        pub user_claims: Option<String>,
+    }
+}
+
+/// A new grant, with its code.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    pub id: GrantId,
+    pub client_id: ClientId,
+    pub subject: Subject,
+    pub session_id: SessionId,
+    pub scope: Scope,
+    pub audience: Vec<String>,
+    pub authenticated_at: Timestamp,
+    pub acr: Option<String>,
+    pub amr: Vec<String>,
+    pub nonce: Option<String>,
+    pub redirect_uri: Option<String>,
+    pub code_challenge: Option<String>,
+    pub code_expires_at: Timestamp,
+    pub ends_at: Timestamp,
+    /// When the row may be swept if the code is never redeemed: not before the flow's verifiers have expired, because
+    /// the row is what keeps a flow from ending twice.
+    pub expires_at: Timestamp,
+}
+
+/// What a code is redeemed with; everything that binds the code.
+#[derive(Clone, Debug)]
+pub struct CodeClaim {
+    pub grant: GrantId,
+    pub client: ClientId,
+    pub redirect_uri: Option<String>,
+    /// The S256 challenge of the verifier that was sent.
+    pub challenge: Option<String>,
+    /// When the first refresh token ends, if there is to be one.
+    pub refresh_expires_at: Option<Timestamp>,
+    /// When nothing of the grant can be alive any more.
+    pub expires_at: Timestamp,
+    pub now: Timestamp,
+}
+
+/// What a refresh token is rotated with.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    pub grant: GrantId,
+    pub client: ClientId,
+    pub generation: i64,
+    pub refresh_expires_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub now: Timestamp,
+}
+
+impl Store {
+    /// Ends a flow in a grant, once: the grant has the flow's id, so of two attempts exactly one inserts it. Only while
+    /// the session that it comes from is alive.
+    pub async fn insert_grant(&self, new: &NewGrant, now: Timestamp) -> Result<bool> {
+        let inserted = sql!(
+            self,
+            execute,
+            "INSERT INTO grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce,
+                    redirect_uri, code_challenge, code_expires_at, code_failures, refresh_generation, created_at,
+                    ends_at, expires_at)
+             SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT),
+                    CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
+                    CAST($11 AS TEXT), CAST($12 AS TEXT), CAST($13 AS BIGINT), 0, 0, CAST($14 AS BIGINT),
+                    CAST($15 AS BIGINT), CAST($16 AS BIGINT)
+              WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.expires_at > $14)
+             ON CONFLICT (id) DO NOTHING",
+            new.id,
+            &new.client_id,
+            &new.subject,
+            new.session_id,
+            &new.scope,
+            Json(&new.audience),
+            new.authenticated_at,
+            new.acr.as_deref(),
+            Json(&new.amr),
+            new.nonce.as_deref(),
+            new.redirect_uri.as_deref(),
+            new.code_challenge.as_deref(),
+            new.code_expires_at,
+            now,
+            new.ends_at,
+            new.expires_at,
+        )?;
+        Ok(inserted == 1)
+    }
+
+    /// Redeems the code, once: of two concurrent calls exactly one gets the grant, because every condition that binds a
+    /// code (RFC 6749 section 4.1.3, RFC 7636 section 4.6) is in the statement, not in a row read before it.
+    pub async fn redeem_code(&self, claim: CodeClaim) -> Result<Option<Grant>> {
+        self.0.lanes.redeem.run(claim).await
+    }
+
+    /// Spends a refresh generation, once, and makes the next one the one that is alive.
+    pub async fn rotate_refresh(&self, rotation: Rotation) -> Result<Option<Grant>> {
+        self.0.lanes.rotate.run(rotation).await
+    }
+
+    /// The grant, if it is not revoked and neither its client nor its user is gone: always the truth.
+    pub async fn live_grant(&self, id: GrantId, now: Timestamp) -> Result<Option<LiveGrant>> {
+        self.0.lanes.look_up.run(lanes::LookUp { grant: id, now }).await
+    }
+
+    /// The row as it is, to say why a statement on it changed nothing.
+    pub async fn grant(&self, id: GrantId) -> Result<Option<Grant>> {
+        sql!(self, fetch_optional, "SELECT * FROM grants WHERE id = $1", id)
+    }
+
+    /// Counts a wrong verifier against the code; the third one kills it, so that it can not be guessed at.
+    pub async fn count_code_failure(&self, id: GrantId, now: Timestamp) -> Result<()> {
+        sql!(
+            self,
+            execute,
+            "UPDATE grants SET code_failures = code_failures + 1,
+                    revoked_at = CASE WHEN code_failures >= 2 THEN $2 ELSE revoked_at END
+              WHERE id = $1 AND code_redeemed_at IS NULL AND revoked_at IS NULL",
+            id,
+            now,
+        )?;
+        Ok(())
+    }
+
+    /// Revokes a grant with everything that came from it. By itself one transaction: it is committed when this returns,
+    /// also where the caller goes on to refuse.
+    pub async fn revoke_grant(&self, id: GrantId, now: Timestamp) -> Result<()> {
+        sql!(self, execute, "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", id, now)?;
+        Ok(())
+    }
+}

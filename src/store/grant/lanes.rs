@@ -1,0 +1,233 @@
+//! The hot statements on grants, shared by concurrent requests. Arrays go in by UNNEST on PostgreSQL and by `json_each`
+//! on SQLite, so each is written once for each; what they mean stands in `grant.rs`.
+
+use std::collections::HashMap;
+
+use sqlx::{Postgres, Sqlite};
+
+use super::{CodeClaim, Grant, LiveGrant, Rotation};
+use crate::clock::Timestamp;
+use crate::id::GrantId;
+use crate::store::batch::{Job, Lane};
+use crate::store::db::{Connection, Db, Json, Result};
+
+/// A lane for each hot statement.
+pub struct Lanes {
+    pub redeem: Lane<CodeClaim>,
+    pub rotate: Lane<Rotation>,
+    pub look_up: Lane<LookUp>,
+}
+
+impl Lanes {
+    pub fn start(db: &Db) -> Self {
+        Self { redeem: Lane::start(db), rotate: Lane::start(db), look_up: Lane::start(db) }
+    }
+}
+
+/// Puts the rows that came back, in whatever order, to the jobs that they answer.
+fn in_order<J, R: Clone>(
+    jobs: &[J],
+    rows: Vec<R>,
+    of_job: impl Fn(&J) -> GrantId,
+    of_row: impl Fn(&R) -> GrantId,
+) -> Vec<Option<R>> {
+    let by_id: HashMap<GrantId, R> = rows.into_iter().map(|row| (of_row(&row), row)).collect();
+    jobs.iter().map(|job| by_id.get(&of_job(job)).cloned()).collect()
+}
+
+const REDEEM_POSTGRES: &str = "
+UPDATE grants AS g
+   SET code_redeemed_at = x.now, refresh_generation = 1, refreshed_at = x.now,
+       refresh_expires_at = CASE WHEN x.refresh_expires_at IS NOT NULL THEN LEAST(x.refresh_expires_at, g.ends_at) END,
+       expires_at = LEAST(x.expires_at, g.ends_at)
+  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[])
+       AS x (id, client_id, redirect_uri, challenge, refresh_expires_at, expires_at, now)
+ WHERE g.id = x.id AND g.client_id = x.client_id
+   AND (g.redirect_uri IS NULL OR g.redirect_uri = x.redirect_uri)
+   AND g.code_challenge IS NOT DISTINCT FROM x.challenge
+   AND g.code_redeemed_at IS NULL AND g.code_expires_at > x.now AND g.revoked_at IS NULL
+   AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = g.session_id)
+   AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
+   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject AND u.disabled)
+RETURNING g.*";
+
+const REDEEM_SQLITE: &str = "
+UPDATE grants AS g
+   SET code_redeemed_at = x.now, refresh_generation = 1, refreshed_at = x.now,
+       refresh_expires_at = min(x.refresh_expires_at, g.ends_at), expires_at = min(x.expires_at, g.ends_at)
+  FROM (SELECT value ->> 'id' AS id, value ->> 'client_id' AS client_id, value ->> 'redirect_uri' AS redirect_uri,
+               value ->> 'challenge' AS challenge, value ->> 'refresh_expires_at' AS refresh_expires_at,
+               value ->> 'expires_at' AS expires_at, value ->> 'now' AS now
+          FROM json_each($1)) AS x
+ WHERE g.id = x.id AND g.client_id = x.client_id
+   AND (g.redirect_uri IS NULL OR g.redirect_uri = x.redirect_uri)
+   AND g.code_challenge IS NOT DISTINCT FROM x.challenge
+   AND g.code_redeemed_at IS NULL AND g.code_expires_at > x.now AND g.revoked_at IS NULL
+   AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = g.session_id)
+   AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
+   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject AND u.disabled)
+RETURNING *";
+
+impl Job for CodeClaim {
+    type Answer = Option<Grant>;
+
+    fn spends(&self) -> Option<GrantId> {
+        Some(self.grant)
+    }
+
+    async fn run(db: &Db, jobs: &[Self]) -> Result<Vec<Option<Grant>>> {
+        let mut place = db.place(true).await?;
+        let rows: Vec<Grant> = match place.connection() {
+            Connection::Postgres(connection) => {
+                sqlx::query_as::<Postgres, Grant>(REDEEM_POSTGRES)
+                    .bind(jobs.iter().map(|job| job.grant.to_string()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.client.to_string()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.redirect_uri.clone()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.challenge.clone()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.refresh_expires_at.map(Timestamp::millis)).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.expires_at.millis()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.now.millis()).collect::<Vec<_>>())
+                    .fetch_all(connection)
+                    .await?
+            }
+            Connection::Sqlite(connection) => {
+                let list: Vec<_> = jobs
+                    .iter()
+                    .map(|job| {
+                        serde_json::json!({
+                            "id": job.grant.to_string(), "client_id": job.client, "redirect_uri": job.redirect_uri,
+                            "challenge": job.challenge, "refresh_expires_at": job.refresh_expires_at,
+                            "expires_at": job.expires_at, "now": job.now,
+                        })
+                    })
+                    .collect();
+                sqlx::query_as::<Sqlite, Grant>(REDEEM_SQLITE).bind(Json(list)).fetch_all(connection).await?
+            }
+        };
+        Ok(in_order(jobs, rows, |job| job.grant, |row| row.id))
+    }
+}
+
+/// A generation's row keeps its `expires_at`, which has an index, for as long as it is late enough: an update that
+/// touches no index is far cheaper (a heap-only tuple).
+const ROTATE_POSTGRES: &str = "
+UPDATE grants AS g
+   SET refresh_generation = g.refresh_generation + 1, refreshed_at = x.now,
+       refresh_expires_at = LEAST(x.refresh_expires_at, g.ends_at),
+       expires_at = CASE WHEN x.expires_at <= g.expires_at THEN g.expires_at
+                         ELSE LEAST(x.expires_at + 86400000, g.ends_at) END
+  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[])
+       AS x (id, client_id, generation, refresh_expires_at, expires_at, now)
+ WHERE g.id = x.id AND g.client_id = x.client_id AND g.refresh_generation = x.generation
+   AND g.revoked_at IS NULL AND g.refresh_expires_at > x.now AND g.ends_at > x.now
+   AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
+   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject AND u.disabled)
+RETURNING g.*";
+
+const ROTATE_SQLITE: &str = "
+UPDATE grants AS g
+   SET refresh_generation = g.refresh_generation + 1, refreshed_at = x.now,
+       refresh_expires_at = min(x.refresh_expires_at, g.ends_at),
+       expires_at = CASE WHEN x.expires_at <= g.expires_at THEN g.expires_at
+                         ELSE min(x.expires_at + 86400000, g.ends_at) END
+  FROM (SELECT value ->> 'id' AS id, value ->> 'client_id' AS client_id, value ->> 'generation' AS generation,
+               value ->> 'refresh_expires_at' AS refresh_expires_at, value ->> 'expires_at' AS expires_at,
+               value ->> 'now' AS now
+          FROM json_each($1)) AS x
+ WHERE g.id = x.id AND g.client_id = x.client_id AND g.refresh_generation = x.generation
+   AND g.revoked_at IS NULL AND g.refresh_expires_at > x.now AND g.ends_at > x.now
+   AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
+   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject AND u.disabled)
+RETURNING *";
+
+impl Job for Rotation {
+    type Answer = Option<Grant>;
+
+    fn spends(&self) -> Option<GrantId> {
+        Some(self.grant)
+    }
+
+    async fn run(db: &Db, jobs: &[Self]) -> Result<Vec<Option<Grant>>> {
+        let mut place = db.place(true).await?;
+        let rows: Vec<Grant> = match place.connection() {
+            Connection::Postgres(connection) => {
+                sqlx::query_as::<Postgres, Grant>(ROTATE_POSTGRES)
+                    .bind(jobs.iter().map(|job| job.grant.to_string()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.client.to_string()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.generation).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.refresh_expires_at.millis()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.expires_at.millis()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.now.millis()).collect::<Vec<_>>())
+                    .fetch_all(connection)
+                    .await?
+            }
+            Connection::Sqlite(connection) => {
+                let list: Vec<_> = jobs
+                    .iter()
+                    .map(|job| {
+                        serde_json::json!({
+                            "id": job.grant.to_string(), "client_id": job.client, "generation": job.generation,
+                            "refresh_expires_at": job.refresh_expires_at, "expires_at": job.expires_at, "now": job.now,
+                        })
+                    })
+                    .collect();
+                sqlx::query_as::<Sqlite, Grant>(ROTATE_SQLITE).bind(Json(list)).fetch_all(connection).await?
+            }
+        };
+        Ok(in_order(jobs, rows, |job| job.grant, |row| row.id))
+    }
+}
+
+/// Asks for a live grant.
+#[derive(Clone, Copy, Debug)]
+pub struct LookUp {
+    pub grant: GrantId,
+    pub now: Timestamp,
+}
+
+const LOOK_UP_POSTGRES: &str = "
+SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.refresh_generation,
+       g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.claims AS user_claims
+  FROM UNNEST($1::TEXT[], $2::BIGINT[]) AS x (id, now)
+  JOIN grants g ON g.id = x.id
+  JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
+  LEFT JOIN users u ON u.id = g.subject
+ WHERE g.revoked_at IS NULL AND g.ends_at > x.now AND COALESCE(u.disabled, FALSE) = FALSE";
+
+const LOOK_UP_SQLITE: &str = "
+SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.refresh_generation,
+       g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.claims AS user_claims
+  FROM (SELECT value ->> 'id' AS id, value ->> 'now' AS now FROM json_each($1)) AS x
+  JOIN grants g ON g.id = x.id
+  JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
+  LEFT JOIN users u ON u.id = g.subject
+ WHERE g.revoked_at IS NULL AND g.ends_at > x.now AND COALESCE(u.disabled, FALSE) = FALSE";
+
+impl Job for LookUp {
+    type Answer = Option<LiveGrant>;
+
+    fn spends(&self) -> Option<GrantId> {
+        None
+    }
+
+    async fn run(db: &Db, jobs: &[Self]) -> Result<Vec<Option<LiveGrant>>> {
+        let mut place = db.place(false).await?;
+        let rows: Vec<LiveGrant> = match place.connection() {
+            Connection::Postgres(connection) => {
+                sqlx::query_as::<Postgres, LiveGrant>(LOOK_UP_POSTGRES)
+                    .bind(jobs.iter().map(|job| job.grant.to_string()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.now.millis()).collect::<Vec<_>>())
+                    .fetch_all(connection)
+                    .await?
+            }
+            Connection::Sqlite(connection) => {
+                let list: Vec<_> = jobs
+                    .iter()
+                    .map(|job| serde_json::json!({ "id": job.grant.to_string(), "now": job.now }))
+                    .collect();
+                sqlx::query_as::<Sqlite, LiveGrant>(LOOK_UP_SQLITE).bind(Json(list)).fetch_all(connection).await?
+            }
+        };
+        Ok(in_order(jobs, rows, |job| job.grant, |row| row.id))
+    }
+}

@@ -1,0 +1,70 @@
+//! The sweep: rows leave when nothing of them can be alive any more. No outside job.
+
+use super::Store;
+use super::db::{Connection, Result, sql};
+use crate::clock::Timestamp;
+
+/// Rows of one statement: small, so that nobody waits for a sweep.
+const BATCH: i64 = 1000;
+
+impl Store {
+    /// Takes what has expired, in small batches; how many rows. On PostgreSQL only one replica sweeps at a time, each
+    /// batch under a lock that its transaction takes; the others find it taken and leave it at that.
+    pub async fn sweep(&self, now: Timestamp) -> Result<u64> {
+        let mut swept = 0;
+        loop {
+            let batch = self.sweep_batch(now).await?;
+            swept += batch;
+            if batch < BATCH.unsigned_abs() {
+                return Ok(swept);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn sweep_batch(&self, now: Timestamp) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        if let Connection::Postgres(connection) = tx.place(true).await?.connection() {
+            let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(4912)").fetch_one(connection).await?;
+            if !ours {
+                return Ok(0);
+            }
+        }
+        let swept = [
+            sql!(
+                &mut tx,
+                execute,
+                "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                now,
+                BATCH,
+            )?,
+            sql!(
+                &mut tx,
+                execute,
+                "DELETE FROM interactions WHERE flow_id IN
+                    (SELECT flow_id FROM interactions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                now,
+                BATCH,
+            )?,
+            sql!(
+                &mut tx,
+                execute,
+                "DELETE FROM sessions WHERE id IN
+                    (SELECT id FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                now,
+                BATCH,
+            )?,
+            sql!(
+                &mut tx,
+                execute,
+                "DELETE FROM revoked_tokens WHERE id IN
+                    (SELECT id FROM revoked_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                now,
+                BATCH,
+            )?,
+            sql!(&mut tx, execute, "DELETE FROM consents WHERE expires_at <= $1", now)?,
+        ];
+        tx.commit().await?;
+        Ok(swept.into_iter().max().unwrap_or(0))
+    }
+}

@@ -1,0 +1,165 @@
+//! Users: the people who sign in at the built-in pages.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::Store;
+use super::db::{Error, Json, Result, Tx, row, sql};
+use crate::clock::Timestamp;
+use crate::id::Subject;
+
+row! {
+    /// A person.
+    #[derive(Clone, Debug)]
+    pub struct User {
+        pub id: Subject,
+        pub username: String,
+        pub email: Option<String>,
+        pub password_hash: Option<String>,
+        /// OpenID standard claims and others, without `sub`.
+        pub claims: Json<serde_json::Map<String, serde_json::Value>>,
+        pub disabled: bool,
+        pub created_at: Timestamp,
+        pub updated_at: Timestamp,
+    }
+}
+
+/// One spelling for a name however it is typed: compatibility-composed, lower case, without blanks around it. Lower case
+/// once more after composing, because either step can undo the other (Unicode Standard section 5.18).
+pub fn canonical(name: &str) -> String {
+    let folded: String = name.trim().nfkc().flat_map(char::to_lowercase).collect();
+    folded.nfkc().flat_map(char::to_lowercase).collect()
+}
+
+impl Store {
+    /// Adds a person. `Conflict` where the username or the email is another's, or the id a client's.
+    pub async fn insert_user(&self, user: &User) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let inserted = sql!(
+            &mut tx,
+            execute,
+            "INSERT INTO users (id, username, email, password_hash, claims, disabled, created_at, updated_at)
+             SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT),
+                    CAST($6 AS BOOLEAN), CAST($7 AS BIGINT), CAST($8 AS BIGINT)
+              WHERE NOT EXISTS (SELECT 1 FROM clients WHERE id = $1)",
+            &user.id,
+            &user.username,
+            user.email.as_deref(),
+            user.password_hash.as_deref(),
+            &user.claims,
+            user.disabled,
+            user.created_at,
+            user.updated_at,
+        )?;
+        if inserted == 0 {
+            return Err(Error::Conflict);
+        }
+        insert_names(&mut tx, user).await?;
+        tx.commit().await
+    }
+
+    /// The person whom a username or an email names.
+    pub async fn user_by_name(&self, name: &str) -> Result<Option<User>> {
+        sql!(
+            self,
+            fetch_optional,
+            "SELECT u.* FROM users u JOIN user_names n ON n.user_id = u.id WHERE n.name = $1",
+            canonical(name)
+        )
+    }
+
+    pub async fn user(&self, id: &Subject) -> Result<Option<User>> {
+        sql!(self, fetch_optional, "SELECT * FROM users WHERE id = $1", id)
+    }
+
+    pub async fn users(&self, after: Option<&str>, limit: i64) -> Result<Vec<User>> {
+        sql!(
+            self,
+            fetch_all,
+            "SELECT * FROM users WHERE (CAST($1 AS TEXT) IS NULL OR id > $1) ORDER BY id LIMIT $2",
+            after,
+            limit,
+        )
+    }
+
+    /// Replaces what is kept of a person, but the password. Whoever is disabled is signed out everywhere in the same
+    /// transaction.
+    pub async fn update_user(&self, user: &User, now: Timestamp) -> Result<Option<User>> {
+        let mut tx = self.begin().await?;
+        let updated: Option<User> = sql!(
+            &mut tx,
+            fetch_optional,
+            "UPDATE users SET username = $2, email = $3, claims = $4, disabled = $5, updated_at = $6
+              WHERE id = $1 RETURNING *",
+            &user.id,
+            &user.username,
+            user.email.as_deref(),
+            &user.claims,
+            user.disabled,
+            now,
+        )?;
+        if let Some(updated) = &updated {
+            sql!(&mut tx, execute, "DELETE FROM user_names WHERE user_id = $1", &user.id)?;
+            insert_names(&mut tx, updated).await?;
+            if updated.disabled {
+                end_everything(&mut tx, &user.id, now).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(updated)
+    }
+
+    /// Sets a new password and ends every session and grant that the old one may have opened.
+    pub async fn set_password(&self, id: &Subject, hash: &str, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let updated =
+            sql!(&mut tx, execute, "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1", id, hash, now)?;
+        end_everything(&mut tx, id, now).await?;
+        tx.commit().await?;
+        Ok(updated == 1)
+    }
+
+    /// Puts a hash with today's parameters in place of `old`; does nothing if the password was changed meanwhile.
+    pub async fn rehash_password(&self, id: &Subject, old: &str, new: &str) -> Result<()> {
+        sql!(self, execute, "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id, old, new)?;
+        Ok(())
+    }
+
+    /// Deletes a person with sessions, consents and names; grants are revoked. The id is never given again.
+    pub async fn delete_user(&self, id: &Subject, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        end_everything(&mut tx, id, now).await?;
+        sql!(&mut tx, execute, "DELETE FROM consents WHERE subject = $1", id)?;
+        let deleted = sql!(&mut tx, execute, "DELETE FROM users WHERE id = $1", id)?;
+        tx.commit().await?;
+        Ok(deleted == 1)
+    }
+}
+
+async fn insert_names(tx: &mut Tx, user: &User) -> Result<()> {
+    let username = canonical(&user.username);
+    let email = user.email.as_deref().map(canonical).filter(|email| *email != username);
+    for name in [Some(username), email].into_iter().flatten() {
+        sql!(&mut *tx, execute, "INSERT INTO user_names (name, user_id) VALUES ($1, $2)", name, &user.id)?;
+    }
+    Ok(())
+}
+
+async fn end_everything(tx: &mut Tx, id: &Subject, now: Timestamp) -> Result<()> {
+    sql!(&mut *tx, execute, "DELETE FROM sessions WHERE subject = $1", id)?;
+    sql!(&mut *tx, execute, "UPDATE grants SET revoked_at = $2 WHERE subject = $1 AND revoked_at IS NULL", id, now)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_one_canonical_spelling() {
+        for spelling in ["John", "JOHN", " john ", "ｊｏｈｎ"] {
+            assert_eq!(canonical(spelling), "john");
+        }
+        assert_eq!(canonical("Zoe\u{308}"), canonical("ZO\u{cb}"));
+        assert_ne!(canonical("jоhn"), "john", "a Cyrillic o is another letter");
+    }
+}

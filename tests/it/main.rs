@@ -1,0 +1,7 @@
+//! The integration tests: one binary, one file a feature. Everything that is the server's goes through HTTP with a real
+//! database, SQLite or what `HYDRANT_TEST_DATABASE` names; `layers` and `statements` read the source itself.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
+
+mod layers;
+mod source;
+mod statements;

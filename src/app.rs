@@ -36,8 +36,8 @@ impl App {
         let store = Store::open(&config.database).await?;
         let limits = &config.limits;
         let guard = Guard {
-            passwords: Passwords::new(config.accounts.argon2, limits.password_hashes),
-            verified_secrets: VerifiedSecrets::new(),
+            passwords: Passwords::new(config.accounts.argon2, limits.password_hashes)?,
+            verified_secrets: VerifiedSecrets::default(),
             per_account: Attempts::new(limits.login_per_account, limits.login_window),
             per_address: Attempts::new(limits.login_per_address, limits.login_window),
         };

@@ -1,1 +1,217 @@
-//! Not written yet.
+//! Client authentication: RFC 6749 section 2.3, OpenID Connect Core section 9.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::app::App;
+use crate::id::ClientId;
+use crate::oauth::client_metadata::AuthMethod;
+use crate::oauth::params::Params;
+use crate::oauth::{Error, ErrorCode, Result};
+use crate::password::PasswordError;
+use crate::secret::Secret;
+use crate::store::client::Client;
+
+/// What a request presents as proof of who the client is: exactly one method.
+#[derive(Debug)]
+pub struct Presented {
+    pub client: ClientId,
+    method: Method,
+}
+
+#[derive(Debug)]
+enum Method {
+    Basic(Secret),
+    Post(Secret),
+    None,
+}
+
+impl Presented {
+    /// Reads the credentials of a request: the values of its `Authorization` headers and its form. Nothing in a URL
+    /// counts (RFC 6749 section 2.3.1).
+    pub fn read(authorization: &[&str], form: &Params) -> Result<Self> {
+        let named = form.get("client_id");
+        if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
+            if form.get("client_secret").is_some() || !authorization.is_empty() {
+                return Err(two_methods());
+            }
+            return Err(ErrorCode::InvalidClient.because("Client assertions are not supported."));
+        }
+        let basic = match authorization {
+            [] => None,
+            [one] => basic(one)?,
+            _ => return Err(two_methods()),
+        };
+        match (basic, form.get("client_secret")) {
+            (Some(_), Some(_)) => Err(two_methods()),
+            (Some((id, _)), None) if named.is_some_and(|named| named != id) => {
+                Err(ErrorCode::InvalidRequest.because("The Authorization header and client_id name different clients."))
+            }
+            (Some((id, secret)), None) => Ok(Self { client: ClientId::new(id), method: Method::Basic(secret) }),
+            (None, secret) => {
+                let client = ClientId::new(named.ok_or_else(|| {
+                    ErrorCode::InvalidClient.because("Client authentication failed: the request names no client.")
+                })?);
+                Ok(Self { client, method: secret.map_or(Method::None, |secret| Method::Post(Secret::new(secret))) })
+            }
+        }
+    }
+
+    const fn method(&self) -> AuthMethod {
+        match self.method {
+            Method::Basic(_) => AuthMethod::Basic,
+            Method::Post(_) => AuthMethod::Post,
+            Method::None => AuthMethod::None,
+        }
+    }
+}
+
+fn two_methods() -> Error {
+    ErrorCode::InvalidRequest.because("The client must not use more than one authentication method a request.")
+}
+
+/// RFC 6749 section 2.3.1: id and secret are each form-encoded before they are joined. Another scheme is no
+/// authentication of a client.
+fn basic(header: &str) -> Result<Option<(String, Secret)>> {
+    let Some((scheme, rest)) = header.split_once(' ') else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Ok(None);
+    }
+    let malformed = || ErrorCode::InvalidClient.because("The Authorization header is not well-formed.");
+    let decoded = STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(malformed)?;
+    let (id, secret) = decoded.split_once(':').ok_or_else(malformed)?;
+    let id = form_decoded(id).ok_or_else(malformed)?;
+    let secret = form_decoded(secret).ok_or_else(malformed)?;
+    if id.is_empty() {
+        return Err(malformed());
+    }
+    Ok(Some((id, Secret::new(secret))))
+}
+
+/// One value by the rules of a form; a stray percent sign stands for itself, because many clients do not encode.
+fn form_decoded(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced)
+        .decode_utf8()
+        .ok()
+        .filter(|decoded| !decoded.contains('\0'))
+        .map(std::borrow::Cow::into_owned)
+}
+
+/// The client, once it has proven that it is the one, by the method that it registered.
+pub async fn authenticate(app: &App, presented: &Presented) -> Result<Arc<Client>> {
+    let client = app.store.client(&presented.client).await?;
+    let Some(client) = client else {
+        // An unknown client costs what a known one costs: whether a client exists is not told by the time.
+        if let Method::Basic(secret) | Method::Post(secret) = &presented.method {
+            let _ = app.guard.passwords.verify(secret, None).await.map_err(refuse_busy)?;
+        }
+        return Err(failed());
+    };
+    let registered = client.metadata().auth_method();
+    if registered != presented.method() {
+        return Err(ErrorCode::InvalidClient.because(format!(
+            "Client authentication failed: the client is registered for {}, but the request used {}.",
+            registered.as_str(),
+            presented.method().as_str(),
+        )));
+    }
+    match &presented.method {
+        Method::None => Ok(client),
+        Method::Basic(secret) | Method::Post(secret) => {
+            if is_the_secret(app, &client, secret).await? {
+                Ok(client)
+            } else {
+                Err(failed())
+            }
+        }
+    }
+}
+
+fn failed() -> Error {
+    ErrorCode::InvalidClient
+        .because("Client authentication failed (unknown client, no authentication included, or wrong credentials).")
+}
+
+fn refuse_busy(error: PasswordError) -> Error {
+    ErrorCode::TemporarilyUnavailable
+        .because("The server is busy checking other secrets. Please try again.")
+        .retry_after(1)
+        .caused_by(error)
+}
+
+async fn is_the_secret(app: &App, client: &Client, secret: &Secret) -> Result<bool> {
+    let expired = client.secret_expires_at != 0 && client.secret_expires_at <= app.clock.now().seconds();
+    let Some(stored) = client.secret_hash.as_deref().filter(|stored| !stored.is_empty() && !expired) else {
+        return Ok(false);
+    };
+    if let Some(same) = client.is_generated_secret(secret.expose()) {
+        return Ok(same);
+    }
+    if app.guard.verified_secrets.knows(&client.id, stored, secret).await {
+        return Ok(true);
+    }
+    let verdict = app.guard.passwords.verify(secret, Some(stored)).await.map_err(refuse_busy)?;
+    if verdict.matches {
+        app.guard.verified_secrets.remember(&client.id, stored, secret).await;
+        if verdict.rehash {
+            rehash(app, client, stored, secret).await;
+        }
+    }
+    Ok(verdict.matches)
+}
+
+/// A weaker hash is replaced on the way; a failure to do so is not the client's concern.
+async fn rehash(app: &App, client: &Client, stored: &str, secret: &Secret) {
+    let Ok(stronger) = app.guard.passwords.hash(secret).await else { return };
+    if let Err(error) = app.store.rehash_client_secret(&client.id, stored, &stronger).await {
+        tracing::warn!(%error, client = %client.id, "the client's secret could not be hashed anew");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(authorization: &[&str], form: &str) -> Result<Presented> {
+        Presented::read(authorization, &Params::parse(form.as_bytes()).unwrap())
+    }
+
+    fn basic_header(text: &str) -> String {
+        format!("Basic {}", STANDARD.encode(text))
+    }
+
+    #[test]
+    fn both_parts_of_basic_are_form_decoded() {
+        let presented = read(&[&basic_header("a%3Ab:p%2Bq+r%25")], "").unwrap();
+        assert_eq!(presented.client.as_str(), "a:b");
+        assert!(matches!(&presented.method, Method::Basic(secret) if secret.expose() == "p+q r%"));
+    }
+
+    #[test]
+    fn an_empty_secret_is_none() {
+        assert!(matches!(read(&[], "client_id=spa&client_secret=").unwrap().method, Method::None));
+    }
+
+    #[test]
+    fn more_than_one_method_is_refused() {
+        let header = basic_header("web:secret");
+        for (headers, form) in [
+            (vec![header.as_str()], "client_secret=x"),
+            (vec![header.as_str()], "client_assertion=x"),
+            (vec![header.as_str(), header.as_str()], ""),
+            (vec![header.as_str()], "client_id=evil"),
+        ] {
+            assert_eq!(read(&headers, form).unwrap_err().code, ErrorCode::InvalidRequest, "{form}");
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_fails_as_authentication() {
+        for header in ["Basic !!!", "Basic", &basic_header("no colon"), &basic_header(":x")] {
+            assert_eq!(read(&[header], "").unwrap_err().code, ErrorCode::InvalidClient, "{header}");
+        }
+    }
+}

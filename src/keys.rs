@@ -110,7 +110,7 @@ impl Keys {
     /// each key and the others find it.
     pub async fn load(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
         let mut rows = store.keys().await?;
-        for (set, alg) in [(SEAL_SET, SEAL_ALG), (ID_TOKEN_SET, Algorithm::RS256.as_str())] {
+        for (set, alg) in [(SEAL_SET, SEAL_ALG), (ID_TOKEN_SET, Algorithm::Rs256.as_str())] {
             if !rows.iter().any(|row| row.key_set == set && row.alg == alg && row.retire_at.is_none()) {
                 let made = self.make(set, alg, next_ordinal(&rows, set, alg), now, now).await?;
                 store.insert_key(&made, None).await?;
@@ -147,7 +147,7 @@ impl Keys {
     /// before verifies until it has expired. `false` where another process has just done so.
     pub async fn rotate(&self, store: &Store, set: &str, now: Timestamp) -> Result<bool, Error> {
         let rows = store.keys().await?;
-        let alg = if set == SEAL_SET { SEAL_ALG } else { Algorithm::RS256.as_str() };
+        let alg = if set == SEAL_SET { SEAL_ALG } else { Algorithm::Rs256.as_str() };
         let active_from = now + self.0.max_age * 2;
         let made = self.make(set, alg, next_ordinal(&rows, set, alg), now, active_from).await?;
         // Sealed strings live as long as a grant: their old keys stay.
@@ -244,7 +244,7 @@ impl Live {
 
     /// Verifies an ID token of ours, whatever its age, by any published key.
     pub fn verify_id_token(&self, token: &str) -> Result<serde_json::Map<String, serde_json::Value>, jose::Refusal> {
-        let expect = Expect { algs: &[Algorithm::RS256], typ: &["JWT"], typ_optional: true };
+        let expect = Expect { algs: &[Algorithm::Rs256], typ: &["JWT"], typ_optional: true };
         self.published.verify(token, &expect).map(|verified| verified.claims)
     }
 }

@@ -1,0 +1,126 @@
+//! What a presented token is worth now: for userinfo, introspection (RFC 7662) and revocation (RFC 7009).
+
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::id::ClientId;
+use crate::oauth::scope::Scope;
+use crate::oauth::token::{AccessToken, RefreshToken};
+use crate::oauth::{ErrorCode, Result};
+use crate::seal::Kind;
+use crate::store::client::Client;
+use crate::store::grant::LiveGrant;
+
+/// A token that is alive.
+#[derive(Debug)]
+pub enum Active {
+    /// An access token of a grant.
+    Access { grant: LiveGrant, scope: Scope, issued_at: Timestamp, expires_at: Timestamp },
+    /// An access token of a client that acts for itself.
+    Client { client: ClientId, scope: Scope, audience: Vec<String>, issued_at: Timestamp, expires_at: Timestamp },
+    /// A refresh token.
+    Refresh { grant: LiveGrant, expires_at: Timestamp },
+}
+
+impl Active {
+    pub fn client(&self) -> &ClientId {
+        match self {
+            Self::Access { grant, .. } | Self::Refresh { grant, .. } => &grant.client_id,
+            Self::Client { client, .. } => client,
+        }
+    }
+
+    pub fn audience(&self) -> &[String] {
+        match self {
+            Self::Access { grant, .. } | Self::Refresh { grant, .. } => &grant.audience.0,
+            Self::Client { audience, .. } => audience,
+        }
+    }
+}
+
+/// Opens a string of this kind. Where it names a key that is not here, another replica may have made it with a newer
+/// one: the keys are read once more.
+pub async fn open<T: DeserializeOwned>(app: &App, kind: Kind, text: &str) -> Result<Option<T>> {
+    let keys = app.keys.live()?;
+    if let Some(value) = keys.sealer.open(kind, text) {
+        return Ok(Some(value));
+    }
+    if keys.sealer.is_foreign(kind, text) && app.keys.reload_for_stranger(&app.store, app.clock.now()).await {
+        return Ok(app.keys.live()?.sealer.open(kind, text));
+    }
+    Ok(None)
+}
+
+/// The access token, if it is alive: neither expired, nor revoked, nor rotated away, nor without its client, user or
+/// grant. One read by primary key, and always the truth; where it can not be had the answer is 503.
+pub async fn access(app: &App, text: &str) -> Result<Option<Active>> {
+    let now = app.clock.now();
+    let Some(token) = open::<AccessToken>(app, Kind::AccessToken, text).await? else { return Ok(None) };
+    if token.expires_at() <= now {
+        return Ok(None);
+    }
+    match token {
+        AccessToken::Grant { grant, generation, narrowed, issued_at, expires_at, .. } => {
+            let live = app.store.live_grant(grant, now).await?.filter(|live| live.refresh_generation == generation);
+            Ok(live.map(|grant| Active::Access {
+                scope: narrowed.unwrap_or_else(|| grant.scope.clone()),
+                grant,
+                issued_at,
+                expires_at,
+            }))
+        }
+        AccessToken::Client { id, client, scope, audience, issued_at, expires_at } => {
+            let live = app.store.client_token_is_live(&client, issued_at, &id.to_string()).await?;
+            Ok(live.then_some(Active::Client { client, scope, audience, issued_at, expires_at }))
+        }
+    }
+}
+
+/// The token, of whatever kind, if it is alive.
+pub async fn any(app: &App, text: &str) -> Result<Option<Active>> {
+    if let Some(active) = access(app, text).await? {
+        return Ok(Some(active));
+    }
+    let now = app.clock.now();
+    let Some(token) = open::<RefreshToken>(app, Kind::RefreshToken, text).await? else { return Ok(None) };
+    let live = app.store.live_grant(token.grant, now).await?;
+    Ok(live.filter(|live| live.refresh_generation == token.generation).and_then(|grant| {
+        let expires_at = grant.refresh_expires_at.filter(|at| *at > now)?;
+        Some(Active::Refresh { grant, expires_at })
+    }))
+}
+
+/// Revokes a token of this client and, where it is of a grant, everything of that grant (as Hydra does). A token that
+/// is dead or not ours needs no revoking, and is answered like one that was revoked (RFC 7009 section 2.2).
+pub async fn revoke(app: &App, client: &Client, text: &str) -> Result<()> {
+    let now = app.clock.now();
+    let grant = match open::<AccessToken>(app, Kind::AccessToken, text).await? {
+        Some(AccessToken::Client { id, client: owner, expires_at, .. }) => {
+            check_owner(client, &owner)?;
+            if owner == client.id && expires_at > now {
+                app.store.revoke_token(id, expires_at).await?;
+            }
+            return Ok(());
+        }
+        Some(AccessToken::Grant { grant, .. }) => Some(grant),
+        None => open::<RefreshToken>(app, Kind::RefreshToken, text).await?.map(|token| token.grant),
+    };
+    let Some(grant) = grant else { return Ok(()) };
+    let Some(row) = app.store.grant(grant).await? else { return Ok(()) };
+    check_owner(client, &row.client_id)?;
+    if row.client_id == client.id {
+        app.store.revoke_grant(grant, now).await?;
+    }
+    Ok(())
+}
+
+/// RFC 7009 section 2.1: a token of another client is refused. A public client is told nothing, because anybody can be
+/// one: who owns a token is not for guessing.
+fn check_owner(client: &Client, owner: &ClientId) -> Result<()> {
+    if *owner == client.id || client.metadata().is_public() {
+        return Ok(());
+    }
+    tracing::warn!(client = %client.id, owner = %owner, "a client tried to revoke a token of another client");
+    Err(ErrorCode::UnauthorizedClient.because("The token was issued to another client."))
+}

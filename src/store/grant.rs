@@ -98,9 +98,9 @@ pub struct CodeClaim {
     pub redirect_uri: Option<String>,
     /// The S256 challenge of the verifier that was sent.
     pub challenge: Option<String>,
-    /// When the first refresh token ends, if there is to be one.
+    /// When the first refresh token ends, if the client may have one. It gets one where the scope asks for it.
     pub refresh_expires_at: Option<Timestamp>,
-    /// When nothing of the grant can be alive any more.
+    /// When nothing of the grant can be alive any more, without a refresh token.
     pub expires_at: Timestamp,
     pub now: Timestamp,
 }
@@ -124,12 +124,13 @@ impl Store {
             self,
             execute,
             "INSERT INTO grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce,
-                    redirect_uri, code_challenge, code_expires_at, code_failures, refresh_generation, created_at,
-                    ends_at, expires_at)
+                    redirect_uri, code_challenge, code_expires_at, code_failures, refresh_generation,
+                    refresh_expires_at, created_at, ends_at, expires_at)
              SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT),
                     CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
-                    CAST($11 AS TEXT), CAST($12 AS TEXT), CAST($13 AS BIGINT), 0, 0, CAST($14 AS BIGINT),
-                    CAST($15 AS BIGINT), CAST($16 AS BIGINT)
+                    CAST($11 AS TEXT), CAST($12 AS TEXT), CAST($13 AS BIGINT), 0, 0,
+                    CASE WHEN CAST($17 AS BOOLEAN) THEN CAST($13 AS BIGINT) END,
+                    CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT)
               WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.expires_at > $14)
              ON CONFLICT (id) DO NOTHING",
             new.id,
@@ -148,6 +149,7 @@ impl Store {
             now,
             new.ends_at,
             new.expires_at,
+            new.scope.wants_refresh(),
         )?;
         Ok(inserted == 1)
     }

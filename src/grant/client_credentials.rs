@@ -1,0 +1,40 @@
+//! The client credentials grant: RFC 6749 section 4.4.
+
+use crate::app::App;
+use crate::issue;
+use crate::oauth::params::Params;
+use crate::oauth::scope::{self, Scope};
+use crate::oauth::token::TokenResponse;
+use crate::oauth::{ErrorCode, Result};
+use crate::store::client::Client;
+
+/// A token for the client itself. Neither ID token nor refresh token: there is nobody whom they would be about
+/// (RFC 6749 section 4.4.3).
+pub fn issue(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
+    let metadata = client.metadata();
+    if metadata.is_public() {
+        return Err(ErrorCode::InvalidGrant.because("Public clients can not use the client credentials grant."));
+    }
+    let registered = metadata.scope(&app.config.oidc.default_scope);
+    let asked = match form.get("scope") {
+        Some(text) => Scope::parse(text)?,
+        None if app.config.oauth2.client_credentials_default_scope => registered.clone(),
+        None => Scope::default(),
+    };
+    if !scope::allowed(app.config.strategies.scope, &registered, &asked) {
+        return Err(ErrorCode::InvalidScope.because("The client may not request one of these scopes."));
+    }
+    let audience: Vec<String> = form
+        .all("audience")
+        .flat_map(|value| value.split(' '))
+        .chain(form.all("resource"))
+        .filter(|one| !one.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if !scope::audience_allowed(&metadata.audience, &audience) {
+        let resource = form.get("resource").is_some();
+        let code = if resource { ErrorCode::InvalidTarget } else { ErrorCode::InvalidRequest };
+        return Err(code.because("The client may not request this audience."));
+    }
+    issue::token_of_client(app, client, asked.without(&["openid", "offline", "offline_access"]), audience, app.clock.now())
+}

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Location, NonFiniteFloatPolicy, Spanned};
 
 use super::problem::{Place, Problem};
 
@@ -39,6 +39,8 @@ pub fn parse(file: &str, text: &str) -> Result<Node, Problem> {
     let options = serde_saphyr::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         strict_booleans: true,
+        // A secret that looks like a number too large (`1e999`) keeps its spelling, and is no error with the secret in it.
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         with_snippet: false
     };
     let shape: Spanned<Shape> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -168,9 +170,19 @@ mod tests {
 
     #[test]
     fn scalars_keep_their_spelling() {
-        for written in
-            ["0123456789012345", "123456789012345678901234567890", "1e5", "0x1F", "1.50", "true", "-1", "off", "1_000"]
-        {
+        for written in [
+            "0123456789012345",
+            "123456789012345678901234567890",
+            "1e5",
+            "0x1F",
+            "1.50",
+            "1e999",
+            ".inf",
+            "true",
+            "-1",
+            "off",
+            "1_000",
+        ] {
             let top = entries(&format!("a: {written} # why\nb: 1\n"));
             assert_eq!(top[0].value.content, Content::Scalar(written.into()), "{written}");
         }

@@ -76,7 +76,7 @@ fn dsn_problem(dsn: &Secret) -> (&'static str, &'static str) {
     };
     match scheme {
         "postgres" | "postgresql" if url::Url::parse(dsn.expose()).is_err() => ("is not a complete URL", FIX),
-        "sqlite" if rest.is_empty() => ("names no file", FIX),
+        "sqlite" if rest.is_empty() || rest.starts_with('?') => ("names no file", FIX),
         "postgres" | "postgresql" | "sqlite" => ("", ""),
         "mysql" => ("is MySQL, which Hydrant does not speak", FIX),
         "cockroach" | "cockroachdb" | "crdb" => ("is CockroachDB, which Hydrant does not speak", FIX),

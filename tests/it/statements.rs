@@ -1,15 +1,16 @@
 //! Every statement of `src/store/` is prepared on an empty, migrated database: a misspelt column or a word that one of
 //! the two dialects lacks fails here, with its file and line, whether or not another test happens to run it.
 //!
-//! Statements stand where they can be found: in a macro (`sql!(on, method, "text", …)`), in a constant or as a match arm
-//! or field. A name that ends in `_POSTGRES`, `_PG` or `_SQLITE`, an arm `Postgres(…) =>` or a field `sqlite:` is for one
-//! database only. SQL anywhere else is an error, so that none escapes.
+//! Statements stand where they can be found: in a macro (`sql!(on, method, "text", …)`) or a constant, for both; for one
+//! database only in a constant that ends in `_POSTGRES`, `_PG` or `_SQLITE`, in an arm `Postgres(…) =>`, in a block
+//! `if let Connection::Postgres(…) = …`, or in a field `sqlite:`. SQL anywhere else is an error, so that none escapes.
 
 use std::env;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use sqlx::migrate::Migrate as _;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, SqlSafeStr as _};
@@ -84,24 +85,37 @@ fn literal(tokens: &[Token], at: usize) -> (Option<String>, usize) {
 
 /// Which database the string at `at` is for, by what it stands in; `None` if it stands in nothing that we know.
 fn dialect(tokens: &[Token], at: usize) -> Option<For> {
-    // Backwards to what opens the list, the body or the assignment that the string is in.
-    let (mut depth, mut back) = (0_usize, at);
+    // Backwards and outwards. `direct`: nothing was left yet, so what stands here is about the string itself.
+    // `skipping`: in a `match`, the arms before ours say nothing about ours.
+    let (mut depth, mut back, mut direct, mut skipping) = (0_usize, at, true, false);
     while back > 0 {
         back -= 1;
         match tokens[back].kind {
             Kind::Punct(')' | ']' | '}') => depth += 1,
             Kind::Punct('(' | '[' | '{') if depth > 0 => depth -= 1,
             // `name!(…, "text"`
-            Kind::Punct('(') if back >= 2 && tokens[back - 1].is('!') && tokens[back - 2].ident().is_some() => {
+            Kind::Punct('(')
+                if direct && back >= 2 && tokens[back - 1].is('!') && tokens[back - 2].ident().is_some() =>
+            {
                 return Some(For::Both);
             }
-            // `Postgres(…) => "text"`, `Self::Sqlite { .. } => "text"`, `postgres: "text"`
-            Kind::Punct('>') if depth == 0 && back > 0 && tokens[back - 1].is('=') => {
-                return one_database(arm(tokens, back));
+            Kind::Punct('{') => {
+                (direct, skipping) = (false, false);
+                if let Some(found) = condition(tokens, back) {
+                    return Some(found);
+                }
             }
-            Kind::Punct(':') if depth == 0 && back + 1 == at => return one_database(&tokens[..back]),
+            Kind::Punct('(' | '[') => direct = false,
+            _ if depth > 0 || skipping => {}
+            // `Postgres(…) => "text"`, `Self::Sqlite { .. } => { … "text"`
+            Kind::Punct('>') if back > 0 && tokens[back - 1].is('=') => match arm(tokens, back) {
+                None => skipping = true,
+                found => return found,
+            },
+            // `postgres: "text"`
+            Kind::Punct(':') if direct && back + 1 == at => return one_database(&tokens[..back]),
             // `const NAME: &str = "text"`
-            Kind::Punct('=') if depth == 0 && back + 1 == at => {
+            Kind::Punct('=') if direct && back + 1 == at => {
                 let name = tokens[..back].iter().rev().take(8).skip_while(|t| !t.is(':')).nth(1)?.ident()?;
                 return Some(if name.ends_with("_POSTGRES") || name.ends_with("_PG") {
                     For::Postgres
@@ -111,17 +125,30 @@ fn dialect(tokens: &[Token], at: usize) -> Option<For> {
                     For::Both
                 });
             }
-            Kind::Punct('(' | '[' | '{' | ';') if depth == 0 => return None,
+            Kind::Ident(ref name) if name == "fn" => return None,
+            Kind::Punct(';') => direct = false,
             _ => {}
         }
     }
     None
 }
 
-/// The pattern before the `=>` whose `>` is at `end`.
-fn arm(tokens: &[Token], end: usize) -> &[Token] {
-    let start = tokens[..end].iter().rposition(|t| t.is(',') || t.is(';')).unwrap_or(0);
-    &tokens[start..end]
+/// The database that the pattern before the `=>` whose `>` is at `end` names.
+fn arm(tokens: &[Token], end: usize) -> Option<For> {
+    let start = tokens[..end].iter().rposition(|t| t.is(',') || t.is(';') || t.is('>')).unwrap_or(0);
+    one_database(&tokens[start..end])
+}
+
+/// The database of a block that begins at `open`, where that is `if let Connection::Postgres(…) = … {`.
+fn condition(tokens: &[Token], open: usize) -> Option<For> {
+    let start = tokens[..open].iter().rposition(|t| t.is('{') || t.is('}') || t.is(';')).map_or(0, |at| at + 1);
+    let head = &tokens[start..open];
+    let let_at = head.iter().position(|t| t.ident() == Some("let"))?;
+    if head.first()?.ident() != Some("if") {
+        return None;
+    }
+    let end = head.iter().position(|t| t.is('='))?;
+    one_database(head.get(let_at..end)?)
 }
 
 /// The database that the nearest name before names.
@@ -178,6 +205,8 @@ fn migrations() -> Vec<(String, String)> {
 /// Migrates, then prepares what is for this database; the places and reasons of what the database refuses.
 macro_rules! refused {
     ($connection:expr, $statements:expr, $not_for:expr) => {{
+        // The migrator's own table, which the store asks what was applied.
+        $connection.ensure_migrations_table("_sqlx_migrations").await.unwrap();
         for (path, text) in migrations() {
             if let Err(error) = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *$connection).await {
                 panic!("{path}: {error}");
@@ -317,6 +346,15 @@ fn f() {
     let _ = Texts { postgres: "SELECT 4 FROM keys", sqlite: "SELECT 5 FROM keys" };
     tracing::info!("UPDATE");
 }
+fn g() {
+    if let Connection::Postgres(c) = tx.place(true).await?.connection() { query("SELECT 8 FROM keys").execute(c) }
+    match place.connection() {
+        Connection::Postgres(c) => { match there { true => { query("SELECT 9 FROM keys") } false => 0 } }
+        Connection::Sqlite(c) => { let there = query("SELECT 10 FROM keys"); match there { _ => one(c) } }
+        other => query("SELECT 11 FROM keys"),
+    }
+    query("SELECT 12 FROM keys")
+}
 #[cfg(test)]
 mod tests { fn g() { query("SELECT 6 FROM keys") } }
 fn h() { query("SELECT 7 FROM keys") }
@@ -341,9 +379,12 @@ fn h() { query("SELECT 7 FROM keys") }
                 "12 Sqlite SELECT 3 FROM keys",
                 "13 Postgres SELECT 4 FROM keys",
                 "13 Sqlite SELECT 5 FROM keys",
+                "17 Postgres SELECT 8 FROM keys",
+                "19 Postgres SELECT 9 FROM keys",
+                "20 Sqlite SELECT 10 FROM keys",
             ]
         );
-        assert_eq!(strays, ["src/store/sample.rs:18"]);
+        assert_eq!(strays, [21, 23, 27].map(|line| format!("src/store/sample.rs:{line}")));
     }
 
     #[tokio::test]

@@ -112,7 +112,7 @@ CREATE TABLE keys (
     id             TEXT   NOT NULL PRIMARY KEY,      -- kid
     key_set        TEXT   NOT NULL,
     ordinal        BIGINT NOT NULL,                  -- 1, 2, …: of two replicas that rotate at once one wins
-    use            TEXT   NOT NULL,                  -- sig, or seal
+    key_use        TEXT   NOT NULL,                  -- sig, or seal
     alg            TEXT   NOT NULL,
     private_sealed TEXT   NOT NULL,                  -- sealed under secrets.system
     public         TEXT,                             -- JWK; NULL: symmetric

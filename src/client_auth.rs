@@ -80,7 +80,8 @@ fn basic(header: &str) -> Result<Option<(String, Secret)>> {
         return Ok(None);
     }
     let malformed = || ErrorCode::InvalidClient.because("The Authorization header is not well-formed.");
-    let decoded = STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(malformed)?;
+    let decoded =
+        STANDARD.decode(rest.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(malformed)?;
     let (id, secret) = decoded.split_once(':').ok_or_else(malformed)?;
     let id = form_decoded(id).ok_or_else(malformed)?;
     let secret = form_decoded(secret).ok_or_else(malformed)?;

@@ -1,1 +1,337 @@
-//! Not written yet.
+//! The login–consent–logout engine. The built-in pages and the admin API are two fronts of the same functions.
+//!
+//! A flow travels sealed in its challenges and verifiers; there is a row only once a person has decided something.
+
+mod consent;
+mod end_session;
+mod sign_in;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub use consent::{Asked, ConsentDone, ask, give_consent, refuse_consent, switch_account};
+pub use end_session::{Ended, Farewell, confirmation, end, end_session};
+pub use sign_in::{LoginPage, SignInFailure, SignedIn, login_page, refuse_login, sign_in};
+
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::id::{GrantId, SessionId, Subject};
+use crate::oauth::authorization_request::{self, AuthorizationRequest, Context, Refused, ReplyTo};
+use crate::oauth::id_token::Hint;
+use crate::oauth::interaction::{self, Next, Present};
+use crate::oauth::params::Params;
+use crate::oauth::scope::Scope;
+use crate::oauth::token::Code;
+use crate::oauth::{Error, ErrorCode, Result};
+use crate::seal::Kind;
+use crate::secret;
+use crate::store::client::Client;
+use crate::store::grant::NewGrant;
+use crate::store::interaction::Decision;
+use crate::store::session::Session;
+use crate::{app, keys, token};
+
+/// The longest challenge: it travels in a URL, with others.
+const LONGEST_CHALLENGE: usize = 4096;
+
+/// A browser, by its long-lived cookie. It binds every challenge to the browser that asked, in any number of tabs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Browser {
+    id: [u8; 16],
+    /// Digests of the accounts that have signed in here: to these it is a known device.
+    known: Vec<[u8; 8]>,
+}
+
+impl Browser {
+    pub fn new() -> Self {
+        Self { id: secret::random(), known: Vec::new() }
+    }
+
+    fn mark(subject: &Subject) -> [u8; 8] {
+        let digest = secret::sha256(format!("hydrant device {subject}").as_bytes());
+        [digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]]
+    }
+
+    pub fn knows(&self, subject: &Subject) -> bool {
+        self.known.contains(&Self::mark(subject))
+    }
+
+    /// The last four accounts are enough for a family.
+    fn remember(&mut self, subject: &Subject) {
+        let mark = Self::mark(subject);
+        self.known.retain(|known| *known != mark);
+        self.known.insert(0, mark);
+        self.known.truncate(4);
+    }
+}
+
+impl Default for Browser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A flow as it travels in challenges and verifiers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Flow {
+    id: GrantId,
+    browser: [u8; 16],
+    request: AuthorizationRequest,
+    requested_at: Timestamp,
+    /// Once somebody is signed in: whose session, and whether the login was for this flow.
+    session: Option<SessionId>,
+    fresh: bool,
+}
+
+/// What the browser is told next.
+#[derive(Debug)]
+pub enum Outcome {
+    /// To the login page, with this challenge.
+    Login(String),
+    /// To the consent page.
+    Consent(String),
+    /// To the client, with a code.
+    Code(ReplyTo, String),
+}
+
+/// The authorization endpoint's first visit.
+pub async fn begin(
+    app: &App,
+    params: &Params,
+    browser: &Browser,
+    session: Option<SessionId>,
+) -> Result<Outcome, Refused> {
+    let now = app.clock.now();
+    let id = authorization_request::client_id(params)?;
+    let client = client(app, &id).await.map_err(Refused::Page)?;
+    let keys = app.keys.live().map_err(Refused::Page)?;
+    let hint = |token: &str| hinted_subject(app, &keys, token, now);
+    let context = Context {
+        client: client.metadata(),
+        default_scope: &app.config.oidc.default_scope,
+        strategy: app.config.strategies.scope,
+        pkce_enforced: app.config.oauth2.pkce_enforced,
+        hint: &hint,
+    };
+    let request = authorization_request::validate(params, &id, &context)?;
+    let flow =
+        Flow { id: GrantId::new(now), browser: browser.id, request, requested_at: now, session: None, fresh: false };
+    let session = match session {
+        Some(id) => app.store.session(id, now).await.map_err(|error| flow.back(error.into()))?,
+        None => None,
+    };
+    step(app, flow, &client, session, now).await
+}
+
+/// The visit with a `login_verifier`: the login was decided.
+pub async fn after_login(app: &App, verifier: &str, browser: Option<&Browser>) -> Result<Outcome, Refused> {
+    let now = app.clock.now();
+    let (mut flow, client) = resume(app, Kind::LoginVerifier, verifier, browser, now).await?;
+    let decided = app.store.interaction(flow.id).await.map_err(|error| flow.back(error.into()))?;
+    let session = match decided.map(|decided| decided.login.0) {
+        Some(Decision::Accepted(login)) => login.session,
+        Some(Decision::Rejected { .. }) => return Err(flow.back(denied("The person did not sign in."))),
+        None => return Err(flow.back(denied("The login was not decided."))),
+    };
+    flow.fresh = true;
+    let session = app.store.session(session, now).await.map_err(|error| flow.back(error.into()))?;
+    if session.is_none() {
+        // Signed out again meanwhile: the flow starts anew, under another id because this one's login is decided.
+        flow = Flow { id: GrantId::new(now), session: None, fresh: false, requested_at: now, ..flow };
+    }
+    step(app, flow, &client, session, now).await
+}
+
+/// The visit with a `consent_verifier`: the consent was decided.
+pub async fn after_consent(app: &App, verifier: &str, browser: Option<&Browser>) -> Result<Outcome, Refused> {
+    let now = app.clock.now();
+    let (flow, _) = resume(app, Kind::ConsentVerifier, verifier, browser, now).await?;
+    let decided = app.store.interaction(flow.id).await.map_err(|error| flow.back(error.into()))?;
+    match decided.and_then(|decided| decided.consent).map(|consent| consent.0) {
+        Some(Decision::Accepted(consent)) => finish(app, flow, consent.scope, consent.audience, now).await,
+        Some(Decision::Rejected { .. }) => Err(flow.back(denied("The person did not allow the request."))),
+        None => Err(flow.back(denied("The consent was not decided."))),
+    }
+}
+
+fn denied(description: &'static str) -> Error {
+    ErrorCode::AccessDenied.because(description)
+}
+
+/// Asks the rules who has to be asked for what.
+async fn step(
+    app: &App,
+    mut flow: Flow,
+    client: &Client,
+    session: Option<Session>,
+    now: Timestamp,
+) -> Result<Outcome, Refused> {
+    let remembered = match &session {
+        Some(session) => {
+            let consent = app.store.consent(&session.subject, &client.id, now).await;
+            consent.map_err(|error| flow.back(error.into()))?.map(|consent| consent.scope)
+        }
+        None => None,
+    };
+    let present = session.as_ref().map(|session| Present {
+        subject: &session.subject,
+        authenticated_at: session.authenticated_at,
+        in_this_flow: flow.fresh,
+    });
+    let next = interaction::next(&flow.request, client.metadata(), present, remembered.as_ref(), now);
+    flow.session = session.map(|session| session.id);
+    match next {
+        Next::Refuse(error) => Err(flow.back(error)),
+        Next::Login => {
+            flow.session = None;
+            flow.seal(app, Kind::LoginChallenge).map(Outcome::Login)
+        }
+        Next::Consent => flow.seal(app, Kind::ConsentChallenge).map(Outcome::Consent),
+        Next::Proceed => {
+            let (scope, audience) = (flow.request.scope.clone(), flow.request.audience.clone());
+            finish(app, flow, scope, audience, now).await
+        }
+    }
+}
+
+/// Ends the flow in a grant with its code. The statement decides whether it is the first to do so, and whether the
+/// session is still there.
+async fn finish(
+    app: &App,
+    flow: Flow,
+    scope: Scope,
+    audience: Vec<String>,
+    now: Timestamp,
+) -> Result<Outcome, Refused> {
+    let back = |error: crate::store::Error| flow.back(error.into());
+    let session = match flow.session {
+        Some(id) => app.store.session(id, now).await.map_err(back)?,
+        None => None,
+    };
+    let Some(session) = session else {
+        return Err(flow.back(ErrorCode::LoginRequired.because("The session ended before the request was answered.")));
+    };
+    let ttl = &app.config.ttl;
+    let grant = NewGrant {
+        id: flow.id,
+        client_id: flow.request.client_id.clone(),
+        subject: session.subject.clone(),
+        session_id: session.id,
+        scope,
+        audience,
+        authenticated_at: session.authenticated_at,
+        acr: session.acr.clone(),
+        amr: session.amr.0.clone(),
+        nonce: flow.request.nonce.clone(),
+        redirect_uri: flow.request.redirect_uri.clone(),
+        code_challenge: flow.request.code_challenge.as_ref().map(|challenge| challenge.as_str().to_owned()),
+        code_expires_at: now + ttl.auth_code,
+        ends_at: now + ttl.grant,
+        expires_at: now + ttl.auth_code + ttl.login_consent_request,
+    };
+    // Sealed before it is inserted: a grant whose code could not be made would be of no use to anybody.
+    let keys = app.keys.live().map_err(|error| flow.back(error))?;
+    let code = keys.sealer.seal(Kind::Code, &Code { grant: flow.id });
+    if app.store.insert_grant(&grant, now).await.map_err(back)? {
+        return Ok(Outcome::Code(flow.request.reply_to, code));
+    }
+    if app.store.grant(flow.id).await.map_err(back)?.is_some() {
+        return Err(Refused::Page(handled()));
+    }
+    Err(flow.back(ErrorCode::LoginRequired.because("The session ended before the request was answered.")))
+}
+
+fn handled() -> Error {
+    ErrorCode::AlreadyHandled.because("This request was answered before. Go back to the application and start again.")
+}
+
+impl Flow {
+    fn back(&self, error: Error) -> Refused {
+        Refused::Back(self.request.reply_to.clone(), error)
+    }
+
+    fn expires_at(&self, app: &App) -> Timestamp {
+        self.requested_at + app.config.ttl.login_consent_request
+    }
+
+    fn seal(&self, app: &App, kind: Kind) -> Result<String, Refused> {
+        let keys = app.keys.live().map_err(|error| self.back(error))?;
+        let sealed = keys.sealer.seal(kind, self);
+        if sealed.len() > LONGEST_CHALLENGE {
+            return Err(self.back(ErrorCode::InvalidRequest.because(
+                "The request is too large to travel in a URL (4096 bytes sealed). Shorten state, nonce or scope; \
+                 requests of that size need pushed authorization requests (PAR, RFC 9126).",
+            )));
+        }
+        Ok(sealed)
+    }
+
+    /// Opens a challenge in the browser that it was made for.
+    async fn open(app: &App, kind: Kind, sealed: &str, browser: Option<&Browser>, now: Timestamp) -> Result<Self> {
+        let flow: Self = token::open(app, kind, sealed).await?.ok_or_else(|| {
+            ErrorCode::NotFound.because("This request is not known. Go back to the application and start again.")
+        })?;
+        if !browser.is_some_and(|browser| secret::same(&browser.id, &flow.browser)) {
+            return Err(ErrorCode::RequestForbidden.because(
+                "This page belongs to another browser, or cookies are blocked. Go back to the application and start again.",
+            ));
+        }
+        if flow.expires_at(app) <= now {
+            return Err(ErrorCode::AlreadyHandled
+                .because("This request has expired. Go back to the application and start again."));
+        }
+        Ok(flow)
+    }
+}
+
+/// Opens a verifier. What was proven of client and redirect URI when the flow began must still be so.
+async fn resume(
+    app: &App,
+    kind: Kind,
+    verifier: &str,
+    browser: Option<&Browser>,
+    now: Timestamp,
+) -> Result<(Flow, std::sync::Arc<Client>), Refused> {
+    let flow = Flow::open(app, kind, verifier, browser, now).await.map_err(Refused::Page)?;
+    let client = proven_client(app, &flow.request).await.map_err(Refused::Page)?;
+    Ok((flow, client))
+}
+
+async fn proven_client(app: &App, request: &AuthorizationRequest) -> Result<std::sync::Arc<Client>> {
+    let client = client(app, &request.client_id).await?;
+    let metadata = client.metadata();
+    let uri = request.reply_to.redirect_uri();
+    if crate::oauth::redirect_uri::matches(&metadata.redirect_uris, uri, metadata.is_native()) {
+        return Ok(client);
+    }
+    Err(ErrorCode::InvalidRequest.because("The redirect_uri is no longer one that the client has registered."))
+}
+
+async fn client(app: &App, id: &crate::id::ClientId) -> Result<std::sync::Arc<Client>> {
+    let client = app.store.client(id).await?;
+    client.ok_or_else(|| ErrorCode::InvalidClient.because("The client is not known."))
+}
+
+/// `id_token_hint`: by any published key, whatever its age.
+fn hint(app: &App, keys: &keys::Live, token: &str, now: Timestamp) -> Option<Hint> {
+    let claims = keys
+        .verify_id_token(token)
+        .inspect_err(|refusal| tracing::debug!(reason = refusal.reason(), "an id_token_hint was refused"));
+    Hint::read(&claims.ok()?, &app.config.urls.issuer, now)
+}
+
+fn hinted_subject(app: &app::App, keys: &keys::Live, token: &str, now: Timestamp) -> Result<Subject> {
+    hint(app, keys, token, now)
+        .map(|hint| hint.subject)
+        .ok_or_else(|| ErrorCode::InvalidRequest.because("id_token_hint is not an ID token of this server."))
+}
+
+/// Opens any sealed value, with the keys of other replicas.
+async fn open<T: DeserializeOwned>(app: &App, kind: Kind, sealed: &str) -> Result<Option<T>> {
+    token::open(app, kind, sealed).await
+}
+
+/// A page of ours.
+fn url(app: &App, path: &str, parameter: &str, value: &str) -> String {
+    format!("{}{path}?{parameter}={value}", app.config.urls.public)
+}

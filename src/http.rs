@@ -1,8 +1,13 @@
 //! HTTP as this server speaks it: listening, the layers around every endpoint, and what requests and answers are made of.
 
+pub mod answer;
+pub mod bearer;
 pub mod client_address;
+pub mod cookies;
 pub mod cors;
+pub mod form;
 pub mod host;
 pub mod listener;
 pub mod middleware;
+pub mod page;
 pub mod tls;

@@ -47,7 +47,14 @@ pub fn tokens_of_grant(
     let scope = narrowed.clone().unwrap_or_else(|| grant.scope.clone());
     let access_token = keys.sealer.seal(
         Kind::AccessToken,
-        &AccessToken::Grant { id: TokenId::new(now), grant: grant.id, generation, narrowed, issued_at: now, expires_at },
+        &AccessToken::Grant {
+            id: TokenId::new(now),
+            grant: grant.id,
+            generation,
+            narrowed,
+            issued_at: now,
+            expires_at,
+        },
     );
     let refresh_token = grant
         .refresh_expires_at
@@ -105,7 +112,13 @@ fn id_token(
 }
 
 /// The token of a client that acts for itself. Nothing is written: everything is in the token.
-pub fn token_of_client(app: &App, client: &Client, scope: Scope, audience: Vec<String>, now: Timestamp) -> Result<TokenResponse> {
+pub fn token_of_client(
+    app: &App,
+    client: &Client,
+    scope: Scope,
+    audience: Vec<String>,
+    now: Timestamp,
+) -> Result<TokenResponse> {
     let keys = app.keys.live()?;
     let life = access_token_life(app, client, GrantType::ClientCredentials);
     let access_token = keys.sealer.seal(

@@ -172,15 +172,24 @@ impl Keys {
             .collect())
     }
 
-    async fn make(&self, set: &str, alg: &str, ordinal: i64, now: Timestamp, active_from: Timestamp) -> Result<KeyRow, Error> {
+    async fn make(
+        &self,
+        set: &str,
+        alg: &str,
+        ordinal: i64,
+        now: Timestamp,
+        active_from: Timestamp,
+    ) -> Result<KeyRow, Error> {
         let (id, private, public) = if set == SEAL_SET {
             let key = Zeroizing::new(secret::random::<32>());
             (URL_SAFE_NO_PAD.encode(secret::random::<12>()), Zeroizing::new(key.to_vec()), None)
         } else {
-            let alg: Algorithm = alg.parse().map_err(|_| Error::NotMade(jose::Error::Key("the algorithm is not known")))?;
+            let alg: Algorithm =
+                alg.parse().map_err(|_| Error::NotMade(jose::Error::Key("the algorithm is not known")))?;
             // Some 70 ms of computing for RSA: not on a thread that serves requests.
             let made = tokio::task::spawn_blocking(move || SigningKey::generate(alg)).await;
-            let (key, private) = made.map_err(|_| Error::NotMade(jose::Error::Key("interrupted")))?.map_err(Error::NotMade)?;
+            let (key, private) =
+                made.map_err(|_| Error::NotMade(jose::Error::Key("interrupted")))?.map_err(Error::NotMade)?;
             let public = serde_json::to_string(&key.public_jwk()).map_err(|error| unreadable(key.kid(), error))?;
             (key.kid().to_owned(), private, Some(public))
         };
@@ -204,9 +213,11 @@ impl Keys {
         let mut signing = Vec::new();
         let mut published: Vec<Jwk> = Vec::new();
         for row in in_force() {
-            let private = self.0.system.open(&row_identity(&row.key_set, &row.id), &row.private_sealed).ok_or_else(|| {
-                Error::Sealed { id: row.id.clone(), key_set: row.key_set.clone() }
-            })?;
+            let private = self
+                .0
+                .system
+                .open(&row_identity(&row.key_set, &row.id), &row.private_sealed)
+                .ok_or_else(|| Error::Sealed { id: row.id.clone(), key_set: row.key_set.clone() })?;
             if row.key_set == SEAL_SET {
                 let key: &[u8; 32] = private.as_slice().try_into().map_err(|_| unreadable(&row.id, "not 32 bytes"))?;
                 sealing.push((row.active_from, SealingKey::new(key)));

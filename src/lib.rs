@@ -4,6 +4,7 @@
 //! line here; `tests/it/layers.rs` holds every file to it.
 
 pub mod clock;
+
 pub mod id;
 pub mod secret;
 

@@ -36,5 +36,11 @@ pub fn issue(app: &App, client: &Client, form: &Params) -> Result<TokenResponse>
         let code = if resource { ErrorCode::InvalidTarget } else { ErrorCode::InvalidRequest };
         return Err(code.because("The client may not request this audience."));
     }
-    issue::token_of_client(app, client, asked.without(&["openid", "offline", "offline_access"]), audience, app.clock.now())
+    issue::token_of_client(
+        app,
+        client,
+        asked.without(&["openid", "offline", "offline_access"]),
+        audience,
+        app.clock.now(),
+    )
 }

@@ -64,7 +64,13 @@ fn check_scope(app: &App, client: &Client, row: &Grant, asked: Option<&Scope>) -
 /// within the grace period (a lost answer, two tabs) gets the same successor: there is still one live generation.
 /// Anything older is reuse: somebody else has a copy, and the whole grant dies. The revocation is committed before the
 /// refusal is answered.
-async fn repeated_or_reused(app: &App, client: &Client, row: Option<Grant>, generation: i64, now: Timestamp) -> Result<Grant> {
+async fn repeated_or_reused(
+    app: &App,
+    client: &Client,
+    row: Option<Grant>,
+    generation: i64,
+    now: Timestamp,
+) -> Result<Grant> {
     let refuse = |description: &'static str| Err(ErrorCode::InvalidGrant.because(description));
     let Some(row) = row else { return refuse("The refresh token is not known or has expired.") };
     if row.client_id != client.id {
@@ -88,7 +94,9 @@ async fn repeated_or_reused(app: &App, client: &Client, row: Option<Grant>, gene
 /// A clock that steps back does not open the window again.
 fn within_grace(app: &App, row: &Grant, now: Timestamp) -> bool {
     row.refreshed_at.is_some_and(|at| {
-        now.since(at) <= app.config.oauth2.refresh_grace && at.since(now) <= SKEW && !app.config.oauth2.refresh_grace.is_zero()
+        now.since(at) <= app.config.oauth2.refresh_grace
+            && at.since(now) <= SKEW
+            && !app.config.oauth2.refresh_grace.is_zero()
     })
 }
 

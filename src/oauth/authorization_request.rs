@@ -106,7 +106,8 @@ pub fn client_id(params: &Params) -> Result<ClientId, Refused> {
 /// Judges a request of this client.
 pub fn validate(params: &Params, id: &ClientId, context: &Context<'_>) -> Result<AuthorizationRequest, Refused> {
     let target = redirect_target(params, context.client).map_err(Refused::Page)?;
-    let reply_to = ReplyTo { redirect_uri: target, mode: ResponseMode::Query, state: params.get("state").map(str::to_owned) };
+    let reply_to =
+        ReplyTo { redirect_uri: target, mode: ResponseMode::Query, state: params.get("state").map(str::to_owned) };
     let (reply_to, mode) = match response_mode(params) {
         Ok(mode) => (ReplyTo { mode, ..reply_to }, Ok(())),
         Err(error) => (reply_to, Err(error)),
@@ -204,7 +205,9 @@ fn response_type(params: &Params, client: &ClientMetadata) -> Result<()> {
         return Err(ErrorCode::UnsupportedResponseType.because("The client is not registered for this response_type."));
     }
     if !client.may_use(GrantType::AuthorizationCode) {
-        return Err(ErrorCode::UnauthorizedClient.because("The client is not registered for the authorization code grant."));
+        return Err(
+            ErrorCode::UnauthorizedClient.because("The client is not registered for the authorization code grant.")
+        );
     }
     Ok(())
 }
@@ -220,7 +223,12 @@ fn requested_scope(params: &Params, context: &Context<'_>) -> Result<Scope> {
 
 /// `audience` is Hydra's, space separated or repeated; `resource` is RFC 8707's.
 fn requested_audience(params: &Params, client: &ClientMetadata) -> Result<Vec<String>> {
-    let named: Vec<String> = params.all("audience").flat_map(|value| value.split(' ')).filter(|one| !one.is_empty()).map(str::to_owned).collect();
+    let named: Vec<String> = params
+        .all("audience")
+        .flat_map(|value| value.split(' '))
+        .filter(|one| !one.is_empty())
+        .map(str::to_owned)
+        .collect();
     if !scope::audience_allowed(&client.audience, &named) {
         return Err(ErrorCode::InvalidRequest.because("The client may not request this audience."));
     }
@@ -278,7 +286,8 @@ mod tests {
     use super::*;
 
     fn client(json: serde_json::Value) -> ClientMetadata {
-        let mut whole = serde_json::json!({ "redirect_uris": ["https://rp.example/cb"], "scope": "openid offline_access profile" });
+        let mut whole =
+            serde_json::json!({ "redirect_uris": ["https://rp.example/cb"], "scope": "openid offline_access profile" });
         whole.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
         serde_json::from_value(whole).unwrap()
     }
@@ -287,11 +296,18 @@ mod tests {
         let params = Params::parse(query.as_bytes()).unwrap();
         let id = client_id(&params)?;
         let hint = |_: &str| Ok(Subject::new("alice"));
-        let context = Context { client, default_scope: &[], strategy: ScopeStrategy::Wildcard, pkce_enforced: false, hint: &hint };
+        let context = Context {
+            client,
+            default_scope: &[],
+            strategy: ScopeStrategy::Wildcard,
+            pkce_enforced: false,
+            hint: &hint,
+        };
         validate(&params, &id, &context)
     }
 
-    const GOOD: &str = "client_id=web&redirect_uri=https%3A%2F%2Frp.example%2Fcb&response_type=code&scope=openid&state=s";
+    const GOOD: &str =
+        "client_id=web&redirect_uri=https%3A%2F%2Frp.example%2Fcb&response_type=code&scope=openid&state=s";
 
     fn back(outcome: Result<AuthorizationRequest, Refused>) -> ErrorCode {
         match outcome {

@@ -32,8 +32,27 @@ pub struct IdToken<'a> {
 
 /// Claims that only the server sets.
 const RESERVED: &[&str] = &[
-    "iss", "sub", "aud", "exp", "iat", "nbf", "auth_time", "jti", "nonce", "acr", "amr", "azp", "sid", "at_hash",
-    "c_hash", "s_hash", "cnf", "rat", "client_id", "scope", "events",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "auth_time",
+    "jti",
+    "nonce",
+    "acr",
+    "amr",
+    "azp",
+    "sid",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "cnf",
+    "rat",
+    "client_id",
+    "scope",
+    "events",
 ];
 
 /// Takes out of `claims` what nobody but the server may say.

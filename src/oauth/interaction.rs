@@ -48,7 +48,9 @@ pub fn next(
     if consent_is_given(request, client, remembered) {
         Next::Proceed
     } else if request.prompt.none {
-        Next::Refuse(ErrorCode::ConsentRequired.because("The request needs the consent of the person who is signed in."))
+        Next::Refuse(
+            ErrorCode::ConsentRequired.because("The request needs the consent of the person who is signed in."),
+        )
     } else {
         Next::Consent
     }
@@ -60,7 +62,8 @@ fn suffices(request: &AuthorizationRequest, present: Present<'_>, now: Timestamp
         return true;
     }
     let forced = request.prompt.login || request.prompt.select_account;
-    let too_old = request.max_age.is_some_and(|age| now.since(present.authenticated_at).as_secs() >= age.max(1) || age == 0);
+    let too_old =
+        request.max_age.is_some_and(|age| now.since(present.authenticated_at).as_secs() >= age.max(1) || age == 0);
     let other = request.hinted_subject.as_ref().is_some_and(|hinted| hinted != present.subject);
     !(forced || too_old || other)
 }
@@ -96,7 +99,8 @@ mod tests {
         let redirect = if extra.contains("redirect_uri") { "" } else { "&redirect_uri=https://rp.example/cb" };
         let params = Params::parse(format!("{base}{redirect}&{extra}").as_bytes()).unwrap();
         let hint = |hint: &str| Ok(Subject::new(hint));
-        let context = Context { client, default_scope: &[], strategy: ScopeStrategy::Exact, pkce_enforced: false, hint: &hint };
+        let context =
+            Context { client, default_scope: &[], strategy: ScopeStrategy::Exact, pkce_enforced: false, hint: &hint };
         validate(&params, &ClientId::new("web"), &context).unwrap()
     }
 
@@ -104,9 +108,16 @@ mod tests {
         outcome_for(&client(serde_json::json!({})), extra, age, in_this_flow, remembered)
     }
 
-    fn outcome_for(client: &ClientMetadata, extra: &str, age: Option<u64>, in_this_flow: bool, remembered: Option<&str>) -> &'static str {
+    fn outcome_for(
+        client: &ClientMetadata,
+        extra: &str,
+        age: Option<u64>,
+        in_this_flow: bool,
+        remembered: Option<&str>,
+    ) -> &'static str {
         let alice = Subject::new("alice");
-        let present = age.map(|age| Present { subject: &alice, authenticated_at: NOW - Duration::from_secs(age), in_this_flow });
+        let present =
+            age.map(|age| Present { subject: &alice, authenticated_at: NOW - Duration::from_secs(age), in_this_flow });
         let remembered = remembered.map(|scope| Scope::parse(scope).unwrap());
         match next(&request(client, extra), client, present, remembered.as_ref(), NOW) {
             Next::Refuse(error) => error.code.as_str(),
@@ -151,7 +162,10 @@ mod tests {
         let all = Some("openid profile");
         assert_eq!(outcome_for(&native, "", Some(60), false, all), "proceed");
         assert_eq!(outcome_for(&native, "redirect_uri=com.example.app:/cb", Some(60), false, all), "consent");
-        assert_eq!(outcome_for(&native, "redirect_uri=com.example.app:/cb&prompt=none", Some(60), false, all), "consent_required");
+        assert_eq!(
+            outcome_for(&native, "redirect_uri=com.example.app:/cb&prompt=none", Some(60), false, all),
+            "consent_required"
+        );
         let first_party = client(serde_json::json!({ "skip_consent": true }));
         assert_eq!(outcome_for(&first_party, "", Some(60), false, None), "proceed");
         assert_eq!(outcome_for(&first_party, "prompt=consent", Some(60), false, None), "consent");

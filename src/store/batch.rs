@@ -58,7 +58,8 @@ async fn drive<J: Job>(db: Db, mut waiting: mpsc::Receiver<Waiting<J>>) {
         arrived.retain(|waiting: &Waiting<J>| !waiting.reply.is_closed());
         while !arrived.is_empty() {
             let mut rows = HashSet::new();
-            let (group, rest): (Vec<_>, Vec<_>) = arrived.drain(..).partition(|waiting| waiting.job.spends().is_none_or(|row| rows.insert(row)));
+            let (group, rest): (Vec<_>, Vec<_>) =
+                arrived.drain(..).partition(|waiting| waiting.job.spends().is_none_or(|row| rows.insert(row)));
             arrived = rest;
             answer(&db, group).await;
         }

@@ -173,7 +173,8 @@ impl Store {
             after = page.last().map(|client| client.id.to_string());
             found.extend(page.into_iter().filter(|client| {
                 let metadata = client.metadata();
-                name.is_none_or(|name| metadata.client_name == name) && owner.is_none_or(|owner| metadata.owner == owner)
+                name.is_none_or(|name| metadata.client_name == name)
+                    && owner.is_none_or(|owner| metadata.owner == owner)
             }));
             if last || found.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
                 found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

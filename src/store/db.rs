@@ -102,10 +102,12 @@ impl Db {
             let read = pool().max_connections(4).connect_with(options.read_only(true).create_if_missing(false)).await?;
             return Ok(Self::Sqlite { read, write });
         }
-        let options = PgConnectOptions::from_str(dsn)?
-            .application_name("hydrant")
-            .statement_cache_capacity(200)
-            .options([("statement_timeout", "5s"), ("lock_timeout", "2s"), ("idle_in_transaction_session_timeout", "10s")]);
+        let options =
+            PgConnectOptions::from_str(dsn)?.application_name("hydrant").statement_cache_capacity(200).options([
+                ("statement_timeout", "5s"),
+                ("lock_timeout", "2s"),
+                ("idle_in_transaction_session_timeout", "10s"),
+            ]);
         let pool = PgPoolOptions::new()
             .max_connections(database.max_connections)
             .acquire_timeout(Duration::from_secs(2))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
+use sqlx::{Connection as _, SqlSafeStr as _};
 
 use super::Store;
 use super::db::{Connection, Db, Error, Result};
@@ -36,7 +36,7 @@ fn migrator() -> Migrator {
     let migrations = MIGRATIONS
         .iter()
         .map(|(version, name, text)| {
-            let text = AssertSqlSafe(*text).into_sql_str();
+            let text = text.into_sql_str();
             Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, text, false)
         })
         .collect();
@@ -122,7 +122,11 @@ impl Store {
         let outcome = match &self.0.db {
             Db::Postgres(pool) => {
                 // A connection of its own: a migration may take longer than any statement of a request.
-                let options = pool.connect_options().as_ref().clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+                let options = pool
+                    .connect_options()
+                    .as_ref()
+                    .clone()
+                    .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
                 let mut connection = PgConnection::connect_with(&options).await?;
                 connection.ensure_migrations_table("_sqlx_migrations").await.map_err(into_error)?;
                 let outcome = migrator.run(&mut connection).await;

@@ -111,8 +111,14 @@ impl Store {
     /// Sets a new password and ends every session and grant that the old one may have opened.
     pub async fn set_password(&self, id: &Subject, hash: &str, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let updated =
-            sql!(&mut tx, execute, "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1", id, hash, now)?;
+        let updated = sql!(
+            &mut tx,
+            execute,
+            "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1",
+            id,
+            hash,
+            now
+        )?;
         end_everything(&mut tx, id, now).await?;
         tx.commit().await?;
         Ok(updated == 1)

@@ -226,10 +226,8 @@ impl Job for LookUp {
                     .await?
             }
             Connection::Sqlite(connection) => {
-                let list: Vec<_> = jobs
-                    .iter()
-                    .map(|job| serde_json::json!({ "id": job.grant.to_string(), "now": job.now }))
-                    .collect();
+                let list: Vec<_> =
+                    jobs.iter().map(|job| serde_json::json!({ "id": job.grant.to_string(), "now": job.now })).collect();
                 sqlx::query_as::<Sqlite, LiveGrant>(LOOK_UP_SQLITE).bind(Json(list)).fetch_all(connection).await?
             }
         };

@@ -1,0 +1,140 @@
+//! Consent, for the built-in consent page.
+
+use std::sync::Arc;
+
+use super::{Browser, Flow, Outcome, handled, proven_client, url};
+use crate::app::App;
+use crate::id::{GrantId, SessionId};
+use crate::oauth::authorization_request::{AuthorizationRequest, Refused};
+use crate::oauth::scope::Scope;
+use crate::oauth::server_metadata::path;
+use crate::oauth::{ErrorCode, Result};
+use crate::seal::Kind;
+use crate::store::client::Client;
+use crate::store::consent::Consent;
+use crate::store::db::Json;
+use crate::store::interaction::{ConsentDecision, Decision, LoginDecision};
+use crate::store::session::Session;
+
+/// What a consent page shows.
+pub struct Asked {
+    pub client: Arc<Client>,
+    pub request: AuthorizationRequest,
+    /// Who is asked: username or email.
+    pub account: String,
+}
+
+/// The consent is decided; the browser goes on.
+#[derive(Debug)]
+pub struct ConsentDone {
+    pub redirect_to: String,
+}
+
+/// Opens a consent challenge for its page.
+pub async fn ask(app: &App, challenge: &str, browser: Option<&Browser>, session: Option<SessionId>) -> Result<Asked> {
+    let (flow, session) = open(app, challenge, browser, session).await?;
+    let client = proven_client(app, &flow.request).await?;
+    let user = app.store.user(&session.subject).await?;
+    let account = user.map_or_else(|| session.subject.to_string(), |user| user.email.unwrap_or(user.username));
+    Ok(Asked { client, request: flow.request, account })
+}
+
+/// The person allows `granted`, which may be less than was asked and never more.
+pub async fn give_consent(
+    app: &App,
+    challenge: &str,
+    browser: Option<&Browser>,
+    session: Option<SessionId>,
+    granted: &Scope,
+    remember: bool,
+) -> Result<ConsentDone> {
+    let (flow, session) = open(app, challenge, browser, session).await?;
+    let client = proven_client(app, &flow.request).await?;
+    if !granted.is_subset_of(&flow.request.scope) {
+        return Err(ErrorCode::InvalidRequest.because("More was granted than the application has asked for."));
+    }
+    // In the order in which it was asked for.
+    let scope = flow.request.scope.intersection(granted);
+    let audience = flow.request.audience.clone();
+    let decision = ConsentDecision { scope: scope.clone(), audience: audience.clone() };
+    decide(app, &flow, session.id, &Decision::Accepted(decision)).await?;
+    if remember {
+        let now = app.clock.now();
+        let before = app.store.consent(&session.subject, &client.id, now).await?.map(|consent| consent.scope);
+        let remembered: Scope = before.iter().flat_map(Scope::iter).chain(scope.iter()).collect();
+        app.store
+            .remember_consent(&Consent {
+                subject: session.subject,
+                client_id: client.id.clone(),
+                scope: remembered,
+                audience: Json(audience),
+                granted_at: now,
+                expires_at: None,
+            })
+            .await?;
+    }
+    done(app, &flow)
+}
+
+/// The person refuses; the client is told so.
+pub async fn refuse_consent(
+    app: &App,
+    challenge: &str,
+    browser: Option<&Browser>,
+    session: Option<SessionId>,
+) -> Result<ConsentDone> {
+    let (flow, session) = open(app, challenge, browser, session).await?;
+    proven_client(app, &flow.request).await?;
+    let rejected = Decision::Rejected {
+        error: ErrorCode::AccessDenied.as_str().to_owned(),
+        description: "The person did not allow the request.".to_owned(),
+    };
+    decide(app, &flow, session.id, &rejected).await?;
+    done(app, &flow)
+}
+
+/// The person is somebody else than the session says: the flow starts anew at the login page.
+pub async fn switch_account(
+    app: &App,
+    challenge: &str,
+    browser: Option<&Browser>,
+    session: Option<SessionId>,
+) -> Result<Outcome, Refused> {
+    let (flow, _) = open(app, challenge, browser, session).await.map_err(Refused::Page)?;
+    proven_client(app, &flow.request).await.map_err(Refused::Page)?;
+    let anew = Flow { id: GrantId::new(app.clock.now()), session: None, fresh: false, ..flow };
+    anew.seal(app, Kind::LoginChallenge).map(Outcome::Login)
+}
+
+/// A consent challenge opens in the browser that it was made for, while the session that it was made for is alive and is
+/// this browser's.
+async fn open(
+    app: &App,
+    challenge: &str,
+    browser: Option<&Browser>,
+    session: Option<SessionId>,
+) -> Result<(Flow, Session)> {
+    let now = app.clock.now();
+    let flow = Flow::open(app, Kind::ConsentChallenge, challenge, browser, now).await?;
+    let ended = || {
+        ErrorCode::RequestForbidden
+            .because("Somebody else has signed in meanwhile, or nobody is. Go back to the application and start again.")
+    };
+    let id = flow.session.filter(|id| session == Some(*id)).ok_or_else(ended)?;
+    let session = app.store.session(id, now).await?.ok_or_else(ended)?;
+    Ok((flow, session))
+}
+
+async fn decide(app: &App, flow: &Flow, session: SessionId, consent: &Decision<ConsentDecision>) -> Result<()> {
+    let login = Decision::Accepted(LoginDecision { session });
+    if app.store.decide_consent(flow.id, &login, consent, flow.expires_at(app)).await? {
+        Ok(())
+    } else {
+        Err(handled())
+    }
+}
+
+fn done(app: &App, flow: &Flow) -> Result<ConsentDone> {
+    let verifier = app.keys.live()?.sealer.seal(Kind::ConsentVerifier, flow);
+    Ok(ConsentDone { redirect_to: url(app, path::AUTHORIZATION, "consent_verifier", &verifier) })
+}

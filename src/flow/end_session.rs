@@ -1,0 +1,147 @@
+//! Logout that a relying party or the person begins: OpenID Connect RP-Initiated Logout 1.0.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Browser, hint, open};
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::id::{ClientId, SessionId};
+use crate::oauth::id_token::Hint;
+use crate::oauth::params::Params;
+use crate::oauth::response_mode::{self, ResponseMode};
+use crate::oauth::{ErrorCode, Result};
+use crate::seal::Kind;
+use crate::secret;
+
+/// Where the browser goes when the session has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Farewell {
+    /// The client's registered URI, with `state` if it was sent.
+    Client(String),
+    /// Our own page.
+    Ours,
+}
+
+/// What a logout request leads to.
+#[derive(Debug)]
+pub enum Ended {
+    Done(Farewell),
+    /// The person is asked first: nobody has proven that they want it (RP-Initiated Logout section 2).
+    Ask(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Logout {
+    browser: [u8; 16],
+    session: SessionId,
+    client: Option<ClientId>,
+    farewell: Farewell,
+    requested_at: Timestamp,
+}
+
+/// The logout endpoint.
+pub async fn end_session(app: &App, params: &Params, browser: &Browser, session: Option<SessionId>) -> Result<Ended> {
+    let now = app.clock.now();
+    if params.repeated().is_some() {
+        return Err(ErrorCode::InvalidRequest.because("A parameter is given more than once."));
+    }
+    let hint = hinted(app, params, now)?;
+    let farewell = farewell(app, params, hint.as_ref()).await?;
+    let current = match session {
+        Some(id) => app.store.session(id, now).await?,
+        None => None,
+    };
+    if let Some(hint) = &hint {
+        let of_hint = current.as_ref().is_some_and(|current| current.subject == hint.subject);
+        // The session that the ID token names ends wherever it is: who has the token is that session's client.
+        if let Some(named) = hint.session {
+            app.store.end_session(named, now).await?;
+        }
+        match current {
+            Some(current) if of_hint => {
+                app.store.end_session(current.id, now).await?;
+            }
+            // Somebody else is signed in here by now: that is theirs to end.
+            Some(_) | None => {}
+        }
+        return Ok(Ended::Done(farewell));
+    }
+    let Some(current) = current else { return Ok(Ended::Done(farewell)) };
+    let logout = Logout {
+        browser: browser.id,
+        session: current.id,
+        client: params.get("client_id").map(ClientId::new),
+        farewell,
+        requested_at: now,
+    };
+    Ok(Ended::Ask(app.keys.live()?.sealer.seal(Kind::LogoutChallenge, &logout)))
+}
+
+fn hinted(app: &App, params: &Params, now: Timestamp) -> Result<Option<Hint>> {
+    let Some(token) = params.get("id_token_hint") else { return Ok(None) };
+    let keys = app.keys.live()?;
+    let hint = hint(app, &keys, token, now)
+        .ok_or_else(|| ErrorCode::InvalidRequest.because("id_token_hint is not an ID token of this server."))?;
+    if params.get("client_id").is_some_and(|id| !hint.clients.iter().any(|client| client.as_str() == id)) {
+        return Err(ErrorCode::InvalidRequest.because("client_id is not the client that id_token_hint was issued to."));
+    }
+    Ok(Some(hint))
+}
+
+/// Only a registered URI (compared character by character) of the client that the hint names; without a hint nobody has
+/// proven which client it is, and the browser stays here.
+async fn farewell(app: &App, params: &Params, hint: Option<&Hint>) -> Result<Farewell> {
+    let (Some(uri), Some(hint)) = (params.get("post_logout_redirect_uri"), hint) else { return Ok(Farewell::Ours) };
+    for id in &hint.clients {
+        let Some(client) = app.store.client(id).await? else { continue };
+        if client.metadata().post_logout_redirect_uris.iter().any(|registered| registered == uri) {
+            let state: Vec<_> = params.get("state").map(|state| ("state", state)).into_iter().collect();
+            return Ok(Farewell::Client(response_mode::location(uri, ResponseMode::Query, &state)));
+        }
+    }
+    Err(ErrorCode::InvalidRequest.because("The post_logout_redirect_uri is not one that the client has registered."))
+}
+
+/// What the confirmation page shows: who is signed in, and the name of the client that asked.
+pub async fn confirmation(
+    app: &App,
+    challenge: &str,
+    browser: Option<&Browser>,
+) -> Result<(Option<String>, Option<String>)> {
+    let logout = opened(app, challenge, browser).await?;
+    let session = app.store.session(logout.session, app.clock.now()).await?;
+    let user = match &session {
+        Some(session) => app.store.user(&session.subject).await?,
+        None => None,
+    };
+    let client = match &logout.client {
+        Some(id) => app.store.client(id).await?,
+        None => None,
+    };
+    Ok((
+        user.map(|user| user.email.unwrap_or(user.username)),
+        client.map(|client| client.metadata().name(client.id.as_str()).to_owned()),
+    ))
+}
+
+/// The person has confirmed. Twice is as good as once.
+pub async fn end(app: &App, challenge: &str, browser: Option<&Browser>) -> Result<Farewell> {
+    let logout = opened(app, challenge, browser).await?;
+    app.store.end_session(logout.session, app.clock.now()).await?;
+    Ok(logout.farewell)
+}
+
+async fn opened(app: &App, challenge: &str, browser: Option<&Browser>) -> Result<Logout> {
+    let logout: Logout = open(app, Kind::LogoutChallenge, challenge)
+        .await?
+        .ok_or_else(|| ErrorCode::NotFound.because("This request is not known."))?;
+    if !browser.is_some_and(|browser| secret::same(&browser.id, &logout.browser)) {
+        return Err(
+            ErrorCode::RequestForbidden.because("This page belongs to another browser, or cookies are blocked.")
+        );
+    }
+    if logout.requested_at + app.config.ttl.login_consent_request <= app.clock.now() {
+        return Err(ErrorCode::AlreadyHandled.because("This page has expired."));
+    }
+    Ok(logout)
+}

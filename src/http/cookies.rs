@@ -1,0 +1,95 @@
+//! The two cookies: the browser's own, long-lived, and the session's, new at every login (RFC 6265bis).
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use cookie::{Cookie, SameSite};
+
+use crate::app::App;
+use crate::config::{self, Config};
+use crate::flow::Browser;
+use crate::id::SessionId;
+use crate::oauth::Result;
+use crate::seal::Kind;
+
+/// A year: browsers keep no cookie longer than 400 days.
+const BROWSER_LIFE: time::Duration = time::Duration::days(365);
+
+const BROWSER: &str = "hydrant_browser";
+
+/// The cookies of a request, opened.
+#[derive(Debug, Default)]
+pub struct Cookies {
+    pub browser: Option<Browser>,
+    pub session: Option<SessionId>,
+}
+
+impl Cookies {
+    /// What does not open is not there.
+    pub fn read(app: &App, headers: &HeaderMap) -> Result<Self> {
+        let keys = app.keys.live()?;
+        let value = |name: &str| only(headers, &full_name(&app.config, name));
+        Ok(Self {
+            browser: value(BROWSER).and_then(|value| keys.sealer.open(Kind::Browser, &value)),
+            session: value(&app.config.serve.cookies.session_name)
+                .and_then(|value| keys.sealer.open(Kind::Session, &value)),
+        })
+    }
+}
+
+/// The cookie of this name, if there is exactly one: two are a sibling's tossing, and then there is none.
+fn only(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut found = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(found, _)| *found == name)
+        .map(|(_, value)| value.to_owned());
+    let first = found.next();
+    if found.next().is_some() { None } else { first }
+}
+
+/// `__Host-` wherever a browser accepts it: over https, without a domain.
+fn full_name(config: &Config, name: &str) -> String {
+    if is_secure(config) && config.serve.cookies.domain.is_none() { format!("__Host-{name}") } else { name.to_owned() }
+}
+
+fn is_secure(config: &Config) -> bool {
+    config.urls.issuer_url.scheme() == "https"
+}
+
+fn set(config: &Config, name: &str, value: String, life: Option<time::Duration>) -> HeaderValue {
+    let mut cookie =
+        Cookie::build((full_name(config, name), value)).path("/").http_only(true).secure(is_secure(config)).same_site(
+            match config.serve.cookies.same_site {
+                config::SameSite::Strict => SameSite::Strict,
+                config::SameSite::Lax => SameSite::Lax,
+                config::SameSite::None => SameSite::None,
+            },
+        );
+    if let Some(domain) = &config.serve.cookies.domain {
+        cookie = cookie.domain(domain.clone());
+    }
+    if let Some(life) = life {
+        cookie = cookie.max_age(life);
+    }
+    HeaderValue::from_str(&cookie.build().to_string())
+        .expect("names and domains were checked with the configuration, and sealed values are base64url")
+}
+
+pub fn set_browser(app: &App, browser: &Browser) -> Result<HeaderValue> {
+    let value = app.keys.live()?.sealer.seal(Kind::Browser, browser);
+    Ok(set(&app.config, BROWSER, value, Some(BROWSER_LIFE)))
+}
+
+/// A session that is not remembered has a cookie that the browser forgets when it is closed.
+pub fn set_session(app: &App, session: SessionId, remembered: bool) -> Result<HeaderValue> {
+    let value = app.keys.live()?.sealer.seal(Kind::Session, &session);
+    let life =
+        remembered.then(|| time::Duration::try_from(app.config.ttl.authentication_session).unwrap_or(BROWSER_LIFE));
+    Ok(set(&app.config, &app.config.serve.cookies.session_name, value, life))
+}
+
+pub fn clear_session(app: &App) -> HeaderValue {
+    set(&app.config, &app.config.serve.cookies.session_name, String::new(), Some(time::Duration::ZERO))
+}

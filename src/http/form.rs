@@ -1,0 +1,81 @@
+//! Reading forms: a body of `application/x-www-form-urlencoded`, decoded once and strictly; and who the client is.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::{HeaderMap, header};
+
+use super::answer::JsonError;
+use super::middleware::unreadable_body;
+use crate::app::App;
+use crate::client_auth::{self, Presented};
+use crate::oauth::params::Params;
+use crate::oauth::{ErrorCode, Result};
+use crate::store::client::Client;
+
+/// The body as parameters; each at most once, but `resource` and `audience`.
+pub struct Form(pub Params);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = JsonError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, JsonError> {
+        let params = read(request, state).await?;
+        if params.repeated().is_some() {
+            return Err(ErrorCode::InvalidRequest.because("A parameter is given more than once.").into());
+        }
+        Ok(Self(params))
+    }
+}
+
+/// The parameters of a form, whether or not one is repeated.
+pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Params> {
+    if !is_form(request.headers()) {
+        return Err(ErrorCode::InvalidRequest.because("The Content-Type must be application/x-www-form-urlencoded."));
+    }
+    let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable_body(&error))?;
+    Params::parse(&bytes)
+}
+
+/// The media type, and no charset but UTF-8.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(one), None) = (lines.next().and_then(|line| line.to_str().ok()), lines.next()) else { return false };
+    let mut parts = one.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        && parts.all(|parameter| {
+            parameter.split_once('=').is_none_or(|(name, value)| {
+                !name.trim().eq_ignore_ascii_case("charset")
+                    || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
+        })
+}
+
+/// A form from a client that has proven who it is. An endpoint that takes this can not forget to ask.
+pub struct Authenticated {
+    pub client: Arc<Client>,
+    pub form: Params,
+}
+
+impl FromRequest<App> for Authenticated {
+    type Rejection = JsonError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, JsonError> {
+        let (mut parts, body) = request.into_parts();
+        let headers = HeaderMap::from_request_parts(&mut parts, app).await.unwrap_or_default();
+        let Form(form) = Form::from_request(Request::from_parts(parts, body), app).await?;
+        let presented = presented(&headers, &form)?;
+        let client = client_auth::authenticate(app, &presented).await?;
+        Ok(Self { client, form })
+    }
+}
+
+fn presented(headers: &HeaderMap, form: &Params) -> Result<Presented> {
+    let lines: Option<Vec<&str>> =
+        headers.get_all(header::AUTHORIZATION).iter().map(|line| line.to_str().ok()).collect();
+    let lines =
+        lines.ok_or_else(|| ErrorCode::InvalidClient.because("The Authorization header is not well-formed."))?;
+    Presented::read(&lines, form)
+}

@@ -1,11 +1,12 @@
 //! Requests through the layers, without a socket.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::extract::ConnectInfo;
 use axum::routing::{any, get, post};
 use tower::ServiceExt as _;
+use tracing::Dispatch;
 
 use super::*;
 
@@ -182,21 +183,28 @@ impl io::Write for Page {
     }
 }
 
-/// The lines of `requests`, at the finest level.
-async fn logged(requests: impl Future<Output = ()>) -> Vec<serde_json::Value> {
-    // A log statement that another test's thread meets for the first time just while we subscribe would stay switched
-    // off. So it is met before.
-    ask("GET", "/who/me").await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    let page = Page::default();
-    let writer = page.clone();
-    let subscriber = tracing_subscriber::fmt()
+/// While a process has a single subscriber, tracing lets a log statement that is met first on a thread without it stay
+/// off everywhere. Other tests are such threads; with these two besides, there is never a single one.
+static SUBSCRIBERS: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Dispatch::new(collect(Page::default()))));
+
+fn collect(page: Page) -> impl tracing::Subscriber + Send + Sync {
+    tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+        .with_writer(move || page.clone())
+        .finish()
+}
+
+/// The lines of `requests`, at the finest level.
+async fn logged(requests: impl Future<Output = ()>) -> Vec<serde_json::Value> {
+    LazyLock::force(&SUBSCRIBERS);
+    let page = Page::default();
+    let guard = tracing::subscriber::set_default(collect(page.clone()));
+    // What another thread met just before the two were there is switched on here.
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    tracing::callsite::rebuild_interest_cache();
     requests.await;
     drop(guard);
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();

@@ -124,7 +124,7 @@ async fn close(handle: Handle<SocketAddr>, permits: Arc<Semaphore>, drain_timeou
         () = sleep(MAX_GRACE.min(drain_timeout / 4)) => {}
         () = drain.ended() => {}
     }
-    // An accept loop that waits for a permit would not hear of the end.
+    // An accept loop that waits for a permit would not hear of it, and keep the socket open.
     permits.close();
     handle.graceful_shutdown(None);
     tokio::select! {

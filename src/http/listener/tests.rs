@@ -227,13 +227,15 @@ async fn a_half_sent_request_does_not_hold_the_end() {
 }
 
 #[tokio::test]
-async fn a_connection_that_waits_for_its_turn_does_not_hold_the_end() {
+async fn a_full_port_stops_accepting_too() {
     let port = Port::open(&Limits { connections: 1, drain_timeout: Duration::from_secs(2), ..patient() }).await;
     let mut running = port.connect().await;
     running.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(50)).await;
-    let _waiting = port.connect().await;
+    let (_waiting, address) = (port.connect().await, port.address);
     port.drain.signal();
+    sleep(Duration::from_millis(620)).await;
+    assert!(TcpStream::connect(address).await.is_err(), "the listener still accepts");
     let took = port.ends_within(Duration::from_secs(3)).await;
     assert!(took < Duration::from_millis(1500), "it took until the cut: {took:?}");
     assert!(until_closed(running).await.0.ends_with("done"));

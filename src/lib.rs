@@ -40,5 +40,6 @@ pub mod endpoint;
 
 pub mod router;
 
-pub mod cli;
 pub mod telemetry;
+
+pub mod cli;

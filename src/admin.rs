@@ -1,2 +1,4 @@
 //! stub
-pub fn routes() -> axum::Router<crate::app::App> { axum::Router::new() }
+pub fn routes() -> axum::Router<crate::app::App> {
+    axum::Router::new()
+}

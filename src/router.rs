@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Extension;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::Router;
 
 use crate::admin;
 use crate::app::App;
 use crate::endpoint::{
-    authorize, consent, discovery, end_session, introspection, jwks, login, logo, logout, revocation, style, token, userinfo,
+    authorize, consent, discovery, end_session, introspection, jwks, login, logo, logout, revocation, style, token,
+    userinfo,
 };
 use crate::http::answer::JsonError;
 use crate::http::listener::Drain;

@@ -36,7 +36,8 @@ pub async fn post(State(app): State<App>, request: Request) -> Response {
         return answer.page(wrong.with_status(415));
     }
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
-        return answer.page(ErrorCode::InvalidRequest.because("A POST has its parameters in the body, not in the URL."));
+        return answer
+            .page(ErrorCode::InvalidRequest.because("A POST has its parameters in the body, not in the URL."));
     }
     match form::read(request, &app).await {
         Ok(params) => serve(&answer, &params, true).await,

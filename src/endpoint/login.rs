@@ -67,7 +67,14 @@ async fn submit(app: &App, headers: &HeaderMap, address: ClientAddress, request:
 }
 
 /// The page again, with what was typed but the password, and why it did not do.
-fn failed(app: &App, challenge: &str, login: &LoginPage, name: &str, remember: bool, failure: SignInFailure) -> Response {
+fn failed(
+    app: &App,
+    challenge: &str,
+    login: &LoginPage,
+    name: &str,
+    remember: bool,
+    failure: SignInFailure,
+) -> Response {
     let (status, message, wait) = match failure {
         SignInFailure::Wrong => (StatusCode::BAD_REQUEST, WRONG.to_owned(), None),
         SignInFailure::TooMany(wait) => {

@@ -1,7 +1,7 @@
 //! Probes.
+use crate::app::App;
 use axum::Router;
 use axum::routing::get;
-use crate::app::App;
 pub fn routes() -> Router<App> {
     Router::new().route("/health/ready", get(ready)).route("/health/alive", get(async || "ok"))
 }

@@ -88,7 +88,9 @@ pub fn fault(app: &App, headers: &HeaderMap, error: Error) -> Response {
     answer::log(&error);
     if let Some(url) = &app.config.urls.error {
         let mut url = url.clone();
-        url.query_pairs_mut().append_pair("error", error.code.as_str()).append_pair("error_description", &error.description);
+        url.query_pairs_mut()
+            .append_pair("error", error.code.as_str())
+            .append_pair("error_description", &error.description);
         return see_other(url.as_str());
     }
     let fault = ui::error::Fault {

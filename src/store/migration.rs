@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::PgPoolOptions;
 
 use super::Store;
@@ -122,8 +122,11 @@ impl Store {
         let outcome = match &self.0.db {
             Db::Postgres(pool) => {
                 // A connection of its own: a migration may take longer than any statement of a request.
-                let options =
-                    pool.connect_options().as_ref().clone().options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+                let options = pool
+                    .connect_options()
+                    .as_ref()
+                    .clone()
+                    .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
                 let patient = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
                 let outcome = migrator.run(&patient).await;
                 patient.close().await;

@@ -114,20 +114,29 @@ impl Server {
         two["redirect_uris"] = json!(["https://two.example/cb", "https://two.example/other"]);
         two["post_logout_redirect_uris"] = json!(["https://two.example/out"]);
         self.client("two", two).await;
-        self.client("spa", json!({
-            "redirect_uris": ["https://spa.example/cb"], "grant_types": code, "scope": scope,
-            "token_endpoint_auth_method": "none", "allowed_cors_origins": ["https://spa.example"],
-        }))
+        self.client(
+            "spa",
+            json!({
+                "redirect_uris": ["https://spa.example/cb"], "grant_types": code, "scope": scope,
+                "token_endpoint_auth_method": "none", "allowed_cors_origins": ["https://spa.example"],
+            }),
+        )
         .await;
-        self.client("native", json!({
-            "redirect_uris": ["http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb"], "grant_types": code,
-            "scope": scope, "token_endpoint_auth_method": "none", "application_type": "native",
-        }))
+        self.client(
+            "native",
+            json!({
+                "redirect_uris": ["http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb"], "grant_types": code,
+                "scope": scope, "token_endpoint_auth_method": "none", "application_type": "native",
+            }),
+        )
         .await;
-        self.client("svc", json!({
-            "grant_types": ["client_credentials"], "response_types": [], "scope": "openid offline photos.read",
-            "audience": ["https://api.example/v1"],
-        }))
+        self.client(
+            "svc",
+            json!({
+                "grant_types": ["client_credentials"], "response_types": [], "scope": "openid offline photos.read",
+                "audience": ["https://api.example/v1"],
+            }),
+        )
         .await;
         self.client("rs1", json!({ "grant_types": ["client_credentials"], "response_types": [], "audience": ["https://api.example/v1"] })).await;
         self.client("rs2", json!({ "grant_types": ["client_credentials"], "response_types": [], "audience": ["https://other.example"] })).await;
@@ -135,7 +144,8 @@ impl Server {
         evil["redirect_uris"] = json!(["https://evil.example/cb"]);
         evil["post_logout_redirect_uris"] = json!([]);
         self.client("evil", evil).await;
-        self.user("alice", json!({ "name": "Alice Adams", "email_verified": true, "given_name": "Alice" }), false).await;
+        self.user("alice", json!({ "name": "Alice Adams", "email_verified": true, "given_name": "Alice" }), false)
+            .await;
         self.user("bob", json!({}), false).await;
         self.user("disabled", json!({}), true).await;
     }

@@ -126,7 +126,9 @@ impl Browser<'_> {
     /// A code for this request.
     pub async fn code(&mut self, request: &Authorize, username: &str) -> String {
         let answer = self.journey(request, username).await;
-        answer.parameter("code").unwrap_or_else(|| panic!("no code: {} {:?} {}", answer.status, answer.location(), answer.body))
+        answer
+            .parameter("code")
+            .unwrap_or_else(|| panic!("no code: {} {:?} {}", answer.status, answer.location(), answer.body))
     }
 }
 

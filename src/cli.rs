@@ -1,1 +1,4 @@
-//! Not written yet.
+//! The command line.
+
+pub mod demo;
+pub mod serve;

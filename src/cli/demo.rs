@@ -72,7 +72,8 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 
     let ended = if args.check {
         let checked = check::walk(&settings).await;
-        running.stop().await.and(checked)
+        running.stop().await;
+        checked
     } else {
         welcome(&settings, running.admin);
         running.wait().await
@@ -89,7 +90,8 @@ async fn start(args: &Args, base: &str) -> anyhow::Result<Demo> {
     for _ in 0..if public == 0 { ATTEMPTS } else { 1 } {
         let port = if public == 0 { free_port().await? } else { public };
         match serve::start(config(port, admin)?, Clock::System).await {
-            Ok(running) => {
+            Ok(mut running) => {
+                running.ready().await?;
                 let client_secret = Secret::random();
                 seed::sow(running.app(), base, &client_secret).await?;
                 let settings = Settings::new(&running.app().config.urls.issuer, base, client_secret);

@@ -25,6 +25,7 @@ use clap::{Args, Parser, Subcommand};
 pub use self::failure::{BadConfiguration, Misuse};
 pub use self::open::load;
 use self::output::Format;
+use crate::telemetry;
 
 /// An OAuth 2.0 authorization server and OpenID provider in one program.
 #[derive(Debug, Parser)]
@@ -35,14 +36,14 @@ use self::output::Format;
     arg_required_else_help = true,
     after_help = "\
 First steps:
-  hydrant demo                       a server, a user and an application to sign in to, in one command
-  hydrant serve --dev                a server on this machine: http://127.0.0.1:4444, admin API on port 4445
+  hydrant demo                       server, user and application in one command
+  hydrant serve --dev                http://127.0.0.1:4444, admin API on port 4445
   hydrant user create --dev --username alice --email alice@example.com
   hydrant client create --dev --id web --redirect-uri http://127.0.0.1:5555/callback \\
       --grant-type authorization_code --grant-type refresh_token --scope 'openid offline_access'
 
 In production:
-  hydrant check -c hydrant.yml       every problem of the configuration at once; nothing is started
+  hydrant check -c hydrant.yml       every problem at once; nothing is started
   hydrant migrate up -c hydrant.yml  brings the database up to date
   hydrant serve -c hydrant.yml
 
@@ -81,13 +82,13 @@ Examples:
     #[command(after_help = "\
 Examples:
   hydrant demo                       then open the address that it prints
-  hydrant demo --check               walks through the whole journey by itself; exits 0 only if every step holds")]
-    Demo(Demo),
+  hydrant demo --check               walks the journey by itself; exits 0 only if it holds")]
+    Demo(demo::Args),
     /// Brings the database's schema up to date, or tells how it stands.
     #[command(after_help = "\
 Examples:
   hydrant migrate status -c hydrant.yml
-  hydrant migrate up -c hydrant.yml  does nothing where there is nothing to do; any number may run at once")]
+  hydrant migrate up -c hydrant.yml  any number may run at once")]
     Migrate(migrate::Migrate),
     /// Checks the configuration and prints every problem; starts nothing.
     #[command(after_help = "\
@@ -110,7 +111,7 @@ Examples:
     /// Asks a running server whether it is healthy; for containers.
     #[command(after_help = "\
 Examples:
-  hydrant health -c hydrant.yml      exits 0 if the server on this machine can serve requests, else 1
+  hydrant health -c hydrant.yml      exits 0 if the server here can serve requests
   hydrant health --alive             whether it runs at all, with or without its database
   hydrant health --url https://id.example.com")]
     Health(health::Health),
@@ -121,36 +122,12 @@ Examples:
     },
 }
 
-/// `hydrant serve`.
-#[derive(Clone, Debug)]
-pub struct Serve {
-    pub config: Option<PathBuf>,
-    pub dev: bool,
-}
-
-/// `hydrant demo`.
-#[derive(Clone, Debug, Args)]
-pub struct Demo {
-    /// Walks through the journey by itself, prints a line a step, and ends.
-    #[arg(long)]
-    pub check: bool,
-    /// The port of the application.
-    #[arg(long, default_value_t = 5555, value_name = "PORT")]
-    pub port: u16,
-    /// The port of the server.
-    #[arg(long, default_value_t = 4444, value_name = "PORT")]
-    pub public_port: u16,
-    /// The port of the admin API.
-    #[arg(long, default_value_t = 4445, value_name = "PORT")]
-    pub admin_port: u16,
-}
-
 impl Cli {
     /// Does what the command line says. Whatever goes wrong has been told on standard error when this returns.
     pub async fn run(self) -> ExitCode {
         let Self { global, command } = self;
         let outcome = match &command {
-            Command::Serve => serve::run(&Serve { config: global.config, dev: global.dev }).await,
+            Command::Serve => start(&global).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(args) => migrate::run(args, &global).await,
             Command::Check => check::check(&global),
@@ -164,6 +141,16 @@ impl Cli {
         };
         outcome.map_or_else(|error| failure::report(&error), |()| ExitCode::SUCCESS)
     }
+}
+
+/// The log starts with the configuration's own settings and ends with the server.
+async fn start(global: &Global) -> anyhow::Result<()> {
+    let loaded = load(global.config.as_deref(), global.dev)?;
+    let _log = telemetry::init(&loaded.config.log)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    serve::run(loaded.config).await
 }
 
 #[cfg(test)]
@@ -197,7 +184,7 @@ mod tests {
     #[test]
     fn the_demo_has_its_ports() {
         let Command::Demo(demo) = read("hydrant demo --check --port 6000").command else { panic!("no demo") };
-        assert_eq!((demo.check, demo.port, demo.public_port, demo.admin_port), (true, 6000, 4444, 4445));
+        assert_eq!((demo.check, demo.port, demo.public_port), (true, Some(6000), None));
     }
 
     #[test]

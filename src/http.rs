@@ -5,6 +5,7 @@ pub mod bearer;
 pub mod client_address;
 pub mod cookies;
 pub mod cors;
+pub mod document;
 pub mod form;
 pub mod health;
 pub mod host;

@@ -10,6 +10,7 @@ use super::output::{Format, card, print, print_json, table};
 use super::{Global, Misuse, input, open};
 use crate::admin::clients::{self, Filter, Input, Shown};
 use crate::admin::{Asked, Page};
+use crate::app::App;
 use crate::id::ClientId;
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::secret::Secret;
@@ -112,14 +113,7 @@ pub async fn run(args: &Clients, global: &Global) -> Result<()> {
             show_all(&list(global, filter).await?, format)
         }
         What::Get { ids } => {
-            let found = open::with_app(global, async |app| {
-                let mut found = Vec::new();
-                for id in ids {
-                    found.push(clients::get(app, &ClientId::new(id)).await.with_context(|| id.clone())?);
-                }
-                Ok(found)
-            })
-            .await?;
+            let found = open::with_app(global, async |app| all(app, ids).await).await?;
             if let [client] = &found[..] { show_one(client, format) } else { show_all(&found, format) }
         }
         What::Update(update) => {
@@ -139,8 +133,9 @@ pub async fn run(args: &Clients, global: &Global) -> Result<()> {
         }
         What::Delete { ids } => {
             open::with_app(global, async |app| {
-                for id in ids {
-                    clients::delete(app, &ClientId::new(id)).await.with_context(|| id.clone())?;
+                // All of them must be there before one is deleted: a misspelt id must not leave half of a command done.
+                for client in all(app, ids).await? {
+                    clients::delete(app, &client.client_id).await.with_context(|| client.client_id.to_string())?;
                 }
                 Ok(())
             })
@@ -148,6 +143,14 @@ pub async fn run(args: &Clients, global: &Global) -> Result<()> {
             if format == Format::Json { print_json(ids) } else { print(&format!("{}\n", ids.join("\n"))) }
         }
     }
+}
+
+async fn all(app: &App, ids: &[String]) -> Result<Vec<Shown>> {
+    let mut found = Vec::new();
+    for id in ids {
+        found.push(clients::get(app, &ClientId::new(id)).await.with_context(|| id.clone())?);
+    }
+    Ok(found)
 }
 
 async fn list(global: &Global, filter: Filter<'_>) -> Result<Vec<Shown>> {

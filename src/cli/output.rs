@@ -1,5 +1,6 @@
 //! Answers: tables for people, JSON for programs.
 
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 
 use anyhow::{Context as _, Result};
@@ -49,11 +50,11 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
 /// One thing: a line for each of its properties that it has.
 pub fn card(properties: &[(&str, String)]) -> String {
     let width = properties.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    properties
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name:width$}  {}\n", printable(value)))
-        .collect()
+    let mut text = String::new();
+    for (name, value) in properties.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = writeln!(text, "{name:width$}  {}", printable(value));
+    }
+    text
 }
 
 /// What is kept was written by others: nothing of it may steer the terminal.

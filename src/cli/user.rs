@@ -36,7 +36,7 @@ Examples:
         /// Reads the password from standard input, one line.
         #[arg(long)]
         password_stdin: bool,
-        /// Claims of OpenID Connect (name, email_verified, …) and your own, as a JSON object.
+        /// Claims of OpenID Connect (`name`, `email_verified`, …) and your own, as a JSON object.
         #[arg(long, value_name = "JSON")]
         claims: Option<String>,
     },
@@ -117,9 +117,8 @@ pub async fn run(args: &Users, global: &Global) -> Result<()> {
         What::Delete { users } => {
             let deleted = open::with_app(global, async |app| {
                 let mut deleted = Vec::new();
-                for name in users {
-                    let user = named(app, name).await?;
-                    users::delete(app, &user.id).await.with_context(|| name.clone())?;
+                for user in all_named(app, users).await? {
+                    users::delete(app, &user.id).await.with_context(|| user.username)?;
                     deleted.push(user.id.to_string());
                 }
                 Ok(deleted)
@@ -132,6 +131,15 @@ pub async fn run(args: &Users, global: &Global) -> Result<()> {
 
 async fn named(app: &App, name: &str) -> Result<Shown> {
     users::named(app, name).await.with_context(|| format!("{name} is no id, username or email here"))
+}
+
+/// All of them, before anything is done to one: a misspelt name must not leave half of a command done.
+async fn all_named(app: &App, names: &[String]) -> Result<Vec<Shown>> {
+    let mut all = Vec::new();
+    for name in names {
+        all.push(named(app, name).await?);
+    }
+    Ok(all)
 }
 
 async fn list(global: &Global) -> Result<Vec<Shown>> {
@@ -153,11 +161,10 @@ async fn list(global: &Global) -> Result<Vec<Shown>> {
 async fn set_disabled(global: &Global, names: &[String], disabled: bool) -> Result<Vec<Shown>> {
     open::with_app(global, async |app| {
         let mut changed = Vec::new();
-        for name in names {
-            let user = named(app, name).await?;
-            let id = user.id.clone();
+        for user in all_named(app, names).await? {
+            let (id, name) = (user.id.clone(), user.username.clone());
             let input = Input { disabled, ..Input::from(user) };
-            changed.push(users::replace(app, &id, input).await.with_context(|| name.clone())?);
+            changed.push(users::replace(app, &id, input).await.with_context(|| name)?);
         }
         Ok(changed)
     })

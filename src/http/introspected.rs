@@ -127,6 +127,7 @@ mod tests {
             created_at: AT,
             ends_at: END,
             username: None,
+            email: None,
             user_claims: None,
         }
     }

@@ -151,8 +151,8 @@ impl Client {
         Ok(count)
     }
 
-    /// Where the browser is sent to sign in.
-    pub fn authorization_url(&self, login: &Login, prompt: Option<&str>) -> Result<Url> {
+    /// Where the browser is sent to sign in. `offline_access` needs `prompt=consent` (OpenID Connect Core section 11).
+    pub fn authorization_url(&self, login: &Login, prompt: &str) -> Result<Url> {
         let challenge = Challenge::of_verifier(login.verifier.expose()).map_err(|e| Failure::wrong(e.to_string()))?;
         let mut url = self.metadata.authorization_endpoint.clone();
         url.query_pairs_mut()
@@ -164,7 +164,7 @@ impl Client {
             .append_pair("nonce", login.nonce.expose())
             .append_pair("code_challenge", challenge.as_str())
             .append_pair("code_challenge_method", "S256")
-            .extend_pairs(prompt.map(|prompt| ("prompt", prompt)));
+            .append_pair("prompt", prompt);
         Ok(url)
     }
 
@@ -172,10 +172,9 @@ impl Client {
     /// else in it counts; that `state` is the login's, the caller has found out by it.
     pub fn code(&self, response: &Query) -> Result<Secret> {
         let iss = response.get("iss")?;
-        if iss.is_some() || self.metadata.authorization_response_iss_parameter_supported {
-            if iss != Some(&self.settings.issuer) {
-                return Err(Failure::wrong("the response is not from the issuer that was asked (iss, RFC 9207)"));
-            }
+        let due = iss.is_some() || self.metadata.authorization_response_iss_parameter_supported;
+        if due && iss != Some(&self.settings.issuer) {
+            return Err(Failure::wrong("the response is not from the issuer that was asked (iss, RFC 9207)"));
         }
         if let Some(code) = response.get("error")? {
             let description = response.get("error_description")?.unwrap_or_default().to_owned();
@@ -396,7 +395,7 @@ pub(super) mod tests {
     #[test]
     fn every_request_has_secrets_of_its_own_and_shows_only_the_challenge() {
         let (client, login) = (client(), Login::new());
-        let url = client.authorization_url(&login, Some("none")).unwrap();
+        let url = client.authorization_url(&login, "none").unwrap();
         let query = Query::read(url.query().unwrap());
         let get = |name: &str| query.get(name).unwrap().unwrap().to_owned();
         assert_eq!(get("redirect_uri"), "http://127.0.0.1:5555/callback");
@@ -405,8 +404,8 @@ pub(super) mod tests {
         assert_eq!((get("prompt"), get("code_challenge_method")), ("none".to_owned(), "S256".to_owned()));
         assert!(!url.as_str().contains(login.verifier.expose()));
         assert_ne!(
-            client.authorization_url(&Login::new(), None).unwrap(),
-            client.authorization_url(&login, None).unwrap()
+            client.authorization_url(&Login::new(), "none").unwrap(),
+            client.authorization_url(&login, "none").unwrap()
         );
     }
 

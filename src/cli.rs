@@ -1,1 +1,2 @@
-//! Not written yet.
+//! stub
+pub mod serve;

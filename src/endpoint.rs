@@ -1,1 +1,15 @@
-//! Not written yet.
+//! The endpoints of the public port, a file each.
+
+pub mod authorize;
+pub mod consent;
+pub mod discovery;
+pub mod end_session;
+pub mod introspection;
+pub mod jwks;
+pub mod login;
+pub mod logo;
+pub mod logout;
+pub mod revocation;
+pub mod style;
+pub mod token;
+pub mod userinfo;

@@ -27,9 +27,10 @@ pub mod keys;
 pub mod app;
 
 pub mod client_auth;
+pub mod token;
+
 pub mod flow;
 pub mod issue;
-pub mod token;
 
 pub mod grant;
 
@@ -40,5 +41,6 @@ pub mod endpoint;
 
 pub mod router;
 
-pub mod cli;
 pub mod telemetry;
+
+pub mod cli;

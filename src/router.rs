@@ -1,1 +1,99 @@
-//! Not written yet.
+//! Every URL of both ports, on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Extension;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::admin;
+use crate::app::App;
+use crate::endpoint::{
+    authorize, consent, discovery, end_session, introspection, jwks, login, logo, logout, revocation, style, token,
+    userinfo,
+};
+use crate::http::answer::JsonError;
+use crate::http::listener::Drain;
+use crate::http::middleware::{self, Options};
+use crate::http::{cors, health, page};
+use crate::oauth::ErrorCode;
+use crate::oauth::server_metadata::{path, well_known_paths};
+
+/// What relying parties, browsers and people see.
+pub fn public(app: &App, drain: Drain) -> Router {
+    let routes = pages().merge(documents(app)).merge(apis(app));
+    let base = page::base(app);
+    // Behind a proxy that strips the issuer's path and behind one that does not.
+    let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes.clone()).merge(routes) };
+    finish(app, routes.merge(probes()), Options::public(&app.config, drain))
+}
+
+/// What operators see.
+pub fn admin(app: &App, drain: Drain) -> Router {
+    let cors = cors::Policy::new(&app.config.serve.admin.cors);
+    finish(app, cors.apply(admin::routes()), Options::admin(&app.config, drain))
+}
+
+/// For people and their browsers: no other site may read these (RFC 9700 section 2.6).
+fn pages() -> Router<App> {
+    Router::new()
+        .route(path::AUTHORIZATION, get(authorize::get).post(authorize::post))
+        .route(path::END_SESSION, get(end_session::get).post(end_session::post))
+        .route("/login", get(login::get).post(login::post))
+        .route("/consent", get(consent::get).post(consent::post))
+        .route("/logout", get(logout::get).post(logout::post))
+        .route("/logout/done", get(logout::done))
+        .route("/ui/hydrant.css", get(style::stylesheet))
+        .route("/ui/icon.svg", get(style::icon))
+        .route("/ui/logo/{client_id}", get(logo::get))
+}
+
+/// For everybody.
+fn documents(app: &App) -> Router<App> {
+    let discovery = well_known_paths(&app.config.urls.issuer_url)
+        .into_iter()
+        .fold(Router::new(), |routes, path| routes.route(&path, get(discovery::get)))
+        .layer(Extension(discovery::document(&app.config)));
+    cors::public_document(discovery.route(path::JWKS, get(jwks::get)))
+}
+
+/// For clients, also those that live in a browser.
+fn apis(app: &App) -> Router<App> {
+    let mut routes = Router::new()
+        .route(path::TOKEN, post(token::post))
+        .route(path::REVOCATION, post(revocation::post))
+        .route(path::USERINFO, get(userinfo::serve).post(userinfo::serve));
+    if app.config.oauth2.public_introspection {
+        routes = routes.route(path::INTROSPECTION, post(introspection::post));
+    }
+    let store = app.store.clone();
+    let known: cors::KnownOrigin = Arc::new(move |origin| {
+        let store = store.clone();
+        Box::pin(async move { store.is_registered_origin(origin).await.unwrap_or(false) })
+    });
+    cors::Policy::new(&app.config.serve.public.cors).with_client_origins(known).apply(routes)
+}
+
+/// For orchestrators: whether to restart, whether to send requests.
+fn probes() -> Router<App> {
+    Router::new()
+        .route("/health/alive", get(health::alive))
+        .route("/health/ready", get(health::ready_public))
+        .route("/version", get(health::version))
+}
+
+fn finish(app: &App, routes: Router<App>, options: Options) -> Router {
+    let routes = routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
+    middleware::layers(routes, options).with_state(app.clone())
+}
+
+async fn not_found() -> JsonError {
+    JsonError(ErrorCode::NotFound.because("The requested resource does not exist. Check path, domain and port."))
+}
+
+async fn method_not_allowed(_: HeaderMap) -> Response {
+    let error = ErrorCode::InvalidRequest.because("This resource does not take this method; see the header Allow.");
+    JsonError(error.with_status(StatusCode::METHOD_NOT_ALLOWED.as_u16())).into_response()
+}

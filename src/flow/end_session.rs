@@ -25,7 +25,11 @@ pub enum Farewell {
 /// What a logout request leads to.
 #[derive(Debug)]
 pub enum Ended {
-    Done(Farewell),
+    Done {
+        farewell: Farewell,
+        /// Nobody is signed in in this browser any more.
+        signed_out: bool,
+    },
     /// The person is asked first: nobody has proven that they want it (RP-Initiated Logout section 2).
     Ask(String),
 }
@@ -57,16 +61,13 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
         if let Some(named) = hint.session {
             app.store.end_session(named, now).await?;
         }
-        match current {
-            Some(current) if of_hint => {
-                app.store.end_session(current.id, now).await?;
-            }
-            // Somebody else is signed in here by now: that is theirs to end.
-            Some(_) | None => {}
+        // Where somebody else is signed in here by now, that is theirs to end.
+        if let Some(current) = current.filter(|_| of_hint) {
+            app.store.end_session(current.id, now).await?;
         }
-        return Ok(Ended::Done(farewell));
+        return Ok(Ended::Done { farewell, signed_out: of_hint });
     }
-    let Some(current) = current else { return Ok(Ended::Done(farewell)) };
+    let Some(current) = current else { return Ok(Ended::Done { farewell, signed_out: true }) };
     let logout = Logout {
         browser: browser.id,
         session: current.id,

@@ -5,7 +5,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::oauth::{Error, ErrorCode};
+use super::cors::AllowedOrigins;
+use crate::oauth::{Error, ErrorCode, Result};
+use crate::store::client::Client;
 
 /// An error as JSON (RFC 6749 section 5.2): never the framework's own text.
 #[derive(Debug)]
@@ -76,4 +78,22 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// RFC 6749 section 5.1: what holds tokens or says anything of them is not kept by anybody on the way.
 pub const fn no_store() -> [(header::HeaderName, &'static str); 2] {
     [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")]
+}
+
+/// Lets the browsers of this client's own origins read the answer.
+pub fn allow_origins_of(client: &Client, mut response: Response) -> Response {
+    let origins = &client.metadata().allowed_cors_origins;
+    if !origins.is_empty() {
+        response.extensions_mut().insert(AllowedOrigins(origins.clone()));
+    }
+    response
+}
+
+/// What a client that has proven who it is gets, be it what it asked for or an error.
+pub fn respond(client: &Client, outcome: Result<impl IntoResponse>) -> Response {
+    let response = match outcome {
+        Ok(answer) => answer.into_response(),
+        Err(error) => JsonError(error).into_response(),
+    };
+    allow_origins_of(client, response)
 }

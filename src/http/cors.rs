@@ -29,6 +29,7 @@ pub struct AllowedOrigins(pub Vec<String>);
 #[derive(Clone)]
 pub struct Policy(Option<Arc<Rules>>);
 
+#[derive(Clone)]
 struct Rules {
     origins: Origins,
     /// Only an origin that the operator listed may send cookies; one that a client registered, or that `*` let in, may not.
@@ -40,6 +41,7 @@ struct Rules {
     known: Option<KnownOrigin>,
 }
 
+#[derive(Clone)]
 enum AllowedHeaders {
     /// `*`: whatever the preflight asks for. (A literal `*` would not cover `Authorization`.)
     Any,
@@ -72,7 +74,7 @@ impl Policy {
     /// Also the origins of clients: `known` answers preflights, `AllowedOrigins` the requests themselves.
     #[must_use]
     pub fn with_client_origins(self, known: KnownOrigin) -> Self {
-        Self(self.0.and_then(Arc::into_inner).map(|rules| Arc::new(Rules { known: Some(known), ..rules })))
+        Self(self.0.map(|rules| Arc::new(Rules { known: Some(known), ..Arc::unwrap_or_clone(rules) })))
     }
 
     /// Puts the rules around every route that `router` has by now.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 
-use super::answer::JsonError;
+use super::answer::{JsonError, allow_origins_of};
 use super::middleware::unreadable_body;
 use crate::app::App;
 use crate::client_auth::{self, Presented};
@@ -21,12 +22,17 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = JsonError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, JsonError> {
-        let params = read(request, state).await?;
-        if params.repeated().is_some() {
-            return Err(ErrorCode::InvalidRequest.because("A parameter is given more than once.").into());
-        }
-        Ok(Self(params))
+        Ok(unrepeated(request, state).await?)
     }
+}
+
+/// The parameters of a form that has each at most once.
+pub async fn unrepeated<S: Send + Sync>(request: Request, state: &S) -> Result<Form> {
+    let params = read(request, state).await?;
+    if params.repeated().is_some() {
+        return Err(ErrorCode::InvalidRequest.because("A parameter is given more than once."));
+    }
+    Ok(Form(params))
 }
 
 /// The parameters of a form, whether or not one is repeated.
@@ -60,15 +66,24 @@ pub struct Authenticated {
 }
 
 impl FromRequest<App> for Authenticated {
-    type Rejection = JsonError;
+    type Rejection = Response;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, JsonError> {
-        let (mut parts, body) = request.into_parts();
-        let headers = HeaderMap::from_request_parts(&mut parts, app).await.unwrap_or_default();
-        let Form(form) = Form::from_request(Request::from_parts(parts, body), app).await?;
-        let presented = presented(&headers, &form)?;
-        let client = client_auth::authenticate(app, &presented).await?;
-        Ok(Self { client, form })
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let headers = request.headers().clone();
+        let refuse = |error: crate::oauth::Error| JsonError(error).into_response();
+        let Form(form) = unrepeated(request, app).await.map_err(refuse)?;
+        let presented = presented(&headers, &form).map_err(refuse)?;
+        match client_auth::authenticate(app, &presented).await {
+            Ok(client) => Ok(Self { client, form }),
+            Err(error) => {
+                // An app in a browser that names its client is let read why it was refused.
+                let named = app.store.client(&presented.client).await.ok().flatten();
+                Err(match named {
+                    Some(client) => allow_origins_of(&client, refuse(error)),
+                    None => refuse(error),
+                })
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use ipnet::IpNet;
 use url::{Host, Url};
 
@@ -156,7 +156,7 @@ pub fn check_browser(parts: &Parts, allowed: &Origins) -> Result<(), Refusal> {
     if origin.is_some_and(|origin| allowed.contains(origin)) {
         return Ok(());
     }
-    let site = parts.headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes());
+    let site = parts.headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return Err(CROSS_SITE);
     }

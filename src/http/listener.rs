@@ -112,12 +112,7 @@ fn server(socket: TcpListener, limits: &config::Limits) -> Server<SocketAddr> {
     let builder = server.http_builder();
     // hyper's timer runs from the end of the last answer on, so for all but the first request it is the idle time.
     builder.http1().max_buf_size(MAX_HEAD).header_read_timeout(limits.idle_timeout);
-    builder
-        .http2()
-        .max_concurrent_streams(100)
-        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-        .keep_alive_interval(limits.idle_timeout / 2)
-        .keep_alive_timeout(limits.idle_timeout / 2);
+    builder.http2().max_concurrent_streams(100).max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX));
     server
 }
 
@@ -129,7 +124,7 @@ async fn close(handle: Handle<SocketAddr>, permits: Arc<Semaphore>, drain_timeou
         () = sleep(MAX_GRACE.min(drain_timeout / 4)) => {}
         () = drain.ended() => {}
     }
-    // An accept loop that waits for a permit would not hear of the end.
+    // An accept loop that waits for a permit would not hear of it, and keep the socket open.
     permits.close();
     handle.graceful_shutdown(None);
     tokio::select! {

@@ -1,13 +1,14 @@
 //! Pages for people: markup with the headers that protect it.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
 
 use super::answer::{self, JsonError};
 use crate::app::App;
-use crate::oauth::Error;
-use crate::ui::{self, Look};
+use crate::oauth::{Error, ErrorCode, Result};
+use crate::store::client::Client;
+use crate::ui::{self, ClientCard, Look};
 
 /// How the built-in pages look.
 pub fn look(app: &App) -> Look<'_> {
@@ -34,12 +35,64 @@ pub fn page(status: StatusCode, markup: Markup, policy: &str) -> Response {
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
+/// The policy of a page whose form's answer leads, by way of us, to the client: browsers hold the whole chain of redirects
+/// to `form-action`, and where a client's callback leads from there is not ours to know.
+pub fn policy(app: &App, redirect_uri: &str) -> String {
+    let client = ui::form_action_source(redirect_uri);
+    let plain = app.config.dev.then_some("http:");
+    ui::csp([client.as_str(), "https:"].into_iter().chain(plain))
+}
+
+/// What a page says of the client.
+pub fn client_card<'a>(client: &'a Client, redirect_host: &'a str, logo: Option<&'a str>) -> ClientCard<'a> {
+    let metadata = client.metadata();
+    let given = |uri: &'a String| Some(uri.as_str()).filter(|uri| !uri.is_empty());
+    ClientCard {
+        name: metadata.name(client.id.as_str()),
+        logo,
+        client_uri: given(&metadata.client_uri),
+        policy_uri: given(&metadata.policy_uri),
+        tos_uri: given(&metadata.tos_uri),
+        redirect_host,
+    }
+}
+
+/// Where the client's logo is: on this server, because a page of ours loads nothing from anywhere else.
+pub fn logo(app: &App, client: &Client) -> Option<String> {
+    let id = percent_encoding::utf8_percent_encode(client.id.as_str(), percent_encoding::NON_ALPHANUMERIC);
+    (!client.metadata().logo_uri.is_empty()).then(|| format!("{}/ui/logo/{id}", base(app)))
+}
+
+/// The second line of defence behind challenge and cookie: a form of ours is sent by a page of ours (Fetch Metadata,
+/// and `Origin` where a browser does not have it). `null` is what a page without a referrer says.
+pub fn from_our_page(app: &App, headers: &HeaderMap) -> Result<()> {
+    let line = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let ours = match (line("sec-fetch-site"), line("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => origin == "null" || origin == app.config.urls.issuer_url.origin().ascii_serialization(),
+        (None, None) => true,
+    };
+    if ours { Ok(()) } else { Err(ErrorCode::RequestForbidden.because("This form was sent by another site.")) }
+}
+
+/// After a form: 303, so that what was sent is not sent on.
+pub fn see_other(location: &str) -> Response {
+    (answer::no_store(), Redirect::to(location)).into_response()
+}
+
 /// An error for whoever is at the browser; as JSON for those who would rather have that.
 pub fn fault(app: &App, headers: &HeaderMap, error: Error) -> Response {
     if prefers_json(headers) {
         return JsonError(error).into_response();
     }
     answer::log(&error);
+    if let Some(url) = &app.config.urls.error {
+        let mut url = url.clone();
+        url.query_pairs_mut()
+            .append_pair("error", error.code.as_str())
+            .append_pair("error_description", &error.description);
+        return see_other(url.as_str());
+    }
     let fault = ui::error::Fault {
         status: error.status,
         code: error.code.as_str(),

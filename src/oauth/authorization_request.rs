@@ -69,7 +69,7 @@ pub struct Context<'a> {
     pub strategy: ScopeStrategy,
     pub pkce_enforced: bool,
     /// Verifies `id_token_hint` and tells whom it names.
-    pub hint: &'a dyn Fn(&str) -> Result<Subject>,
+    pub hint: &'a (dyn Fn(&str) -> Result<Subject> + Sync),
 }
 
 impl ReplyTo {

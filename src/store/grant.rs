@@ -64,6 +64,7 @@ row! {
         pub created_at: Timestamp,
         pub ends_at: Timestamp,
         pub username: Option<String>,
+        pub email: Option<String>,
         pub user_claims: Option<String>,
     }
 }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
-use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, SqlSafeStr as _};
+use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::PgPoolOptions;
 
 use super::Store;
 use super::db::{Connection, Db, Error, Result};
@@ -127,10 +127,9 @@ impl Store {
                     .as_ref()
                     .clone()
                     .options([("statement_timeout", "0"), ("lock_timeout", "0")]);
-                let mut connection = PgConnection::connect_with(&options).await?;
-                connection.ensure_migrations_table("_sqlx_migrations").await.map_err(into_error)?;
-                let outcome = migrator.run(&mut connection).await;
-                connection.close().await?;
+                let patient = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+                let outcome = migrator.run(&patient).await;
+                patient.close().await;
                 outcome
             }
             Db::Sqlite { write, .. } => migrator.run(write).await,

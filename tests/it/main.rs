@@ -2,6 +2,8 @@
 //! database, SQLite or what `HYDRANT_TEST_DATABASE` names; `layers` and `statements` read the source itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
+mod authorization_code;
 mod layers;
 mod source;
 mod statements;
+mod support;

@@ -99,7 +99,8 @@ struct Connection {
     opened: Instant,
     requests: AtomicUsize,
     served: AtomicBool,
-    /// Milliseconds from `opened` to the last answer or byte written.
+    /// Milliseconds from `opened` to the end of the last request. Bytes alone do not count: HTTP/2 pings would keep a
+    /// connection for ever.
     last: AtomicU64,
     _permit: OwnedSemaphorePermit,
 }
@@ -114,11 +115,6 @@ impl Connection {
             last: AtomicU64::new(0),
             _permit: permit,
         }
-    }
-
-    fn touch(&self) {
-        let elapsed = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(elapsed, Ordering::Relaxed);
     }
 
     /// When the next byte must have come. A request in progress has its own deadline (`limits.request_timeout`).
@@ -145,7 +141,8 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.touch();
+        let elapsed = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.last.store(elapsed, Ordering::Relaxed);
         self.0.served.store(true, Ordering::Relaxed);
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
     }
@@ -204,7 +201,6 @@ impl<S> Timed<S> {
     fn written<T>(&mut self, cx: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if progress.is_ready() {
             self.stalled = None;
-            self.connection.touch();
             return progress;
         }
         let idle = self.connection.patience.idle;
@@ -218,7 +214,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Pending => self.wait_for_bytes(cx).map(Err),
-            read => read,
+            read @ Poll::Ready(_) => read,
         }
     }
 }
@@ -245,14 +241,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_flush(cx) {
             Poll::Pending => self.written(cx, Poll::Pending),
-            flushed => flushed,
+            flushed @ Poll::Ready(_) => flushed,
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_shutdown(cx) {
             Poll::Pending => self.written(cx, Poll::Pending),
-            shut => shut,
+            shut @ Poll::Ready(_) => shut,
         }
     }
 }

@@ -168,11 +168,11 @@ async fn heads_over_the_limit_are_431() {
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(1 << 20));
     for request in [large, many, long] {
         let mut stream = port.connect().await;
+        // The server does not read to the end of it.
         let _ = stream.write_all(request.as_bytes()).await;
         let mut status = [0; 12];
-        if stream.read_exact(&mut status).await.is_ok() {
-            assert_eq!(&status, b"HTTP/1.1 431");
-        }
+        stream.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 431");
     }
     let fits = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\nConnection: close\r\n\r\n", "a".repeat(16 * 1024));
     assert!(port.send(fits.as_bytes()).await.0.starts_with("HTTP/1.1 200"));
@@ -227,12 +227,18 @@ async fn a_half_sent_request_does_not_hold_the_end() {
 }
 
 #[tokio::test]
-async fn a_full_port_can_be_drained() {
-    let port = Port::open(&Limits { connections: 1, drain_timeout: Duration::from_millis(400), ..patient() }).await;
-    let (_first, _second) = (port.connect().await, port.connect().await);
+async fn a_full_port_stops_accepting_too() {
+    let port = Port::open(&Limits { connections: 1, drain_timeout: Duration::from_secs(2), ..patient() }).await;
+    let mut running = port.connect().await;
+    running.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(50)).await;
+    let (_waiting, address) = (port.connect().await, port.address);
     port.drain.signal();
-    port.ends_within(Duration::from_secs(2)).await;
+    sleep(Duration::from_millis(620)).await;
+    assert!(TcpStream::connect(address).await.is_err(), "the listener still accepts");
+    let took = port.ends_within(Duration::from_secs(3)).await;
+    assert!(took < Duration::from_millis(1500), "it took until the cut: {took:?}");
+    assert!(until_closed(running).await.0.ends_with("done"));
 }
 
 #[tokio::test]
@@ -260,8 +266,8 @@ async fn a_taken_port_is_one_clear_line() {
     assert_eq!(why.lines().count(), 1);
 }
 
-/// A handshake by a client that trusts this certificate and no other: the protocol it agreed on.
-async fn handshake(address: SocketAddr, trusted: &str, alpn: &[&str]) -> Result<Option<Vec<u8>>, String> {
+/// A client that trusts this certificate and no other.
+fn client(trusted: &str, alpn: &[&str]) -> rustls::ClientConnection {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -271,8 +277,13 @@ async fn handshake(address: SocketAddr, trusted: &str, alpn: &[&str]) -> Result<
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap()
+}
+
+/// The protocol that client and server agreed on.
+async fn handshake(address: SocketAddr, trusted: &str, alpn: &[&str]) -> Result<Option<Vec<u8>>, String> {
+    let mut client = client(trusted, alpn);
     tokio::task::spawn_blocking(move || {
-        let mut client = rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
         let mut socket = std::net::TcpStream::connect(address).unwrap();
         while client.is_handshaking() {
             client.complete_io(&mut socket).map_err(|why| why.to_string())?;
@@ -324,6 +335,48 @@ async fn a_handshake_that_does_not_come_is_closed() {
     let port = Port::with(&tls_listener(folder.path()), &limits).await;
     let (_, took) = port.send(b"\x16\x03\x01").await;
     assert!((200..2000).contains(&took.as_millis()), "{took:?}");
+}
+
+/// RFC 9113 section 6.7: pings are frames of the connection, so they say nothing about its use.
+#[tokio::test]
+async fn pings_do_not_keep_an_idle_http_2_connection() {
+    use std::io::{Read as _, Write as _};
+
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    /// GET of `https://a/` on stream 1, by the static table (RFC 7541 appendix A).
+    const REQUEST: &[u8] = b"\0\0\x06\x01\x05\0\0\0\x01\x82\x87\x84\x41\x01a";
+    const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\x0012345678";
+
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = write_pair(folder.path());
+    let port = Port::with(&tls_listener(folder.path()), &samples::limits()).await;
+    let (address, mut client) = (port.address, client(&trusted, &["h2"]));
+    let (seen, took) = tokio::task::spawn_blocking(move || {
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let mut stream = rustls::Stream::new(&mut client, &mut socket);
+        stream.write_all(&[PREFACE, SETTINGS, REQUEST].concat()).unwrap();
+        let started = Instant::now();
+        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+        while started.elapsed() < Duration::from_secs(5) {
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => seen.extend_from_slice(&buffer[..read]),
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+            if stream.write_all(PING).is_err() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        (seen, started.elapsed())
+    })
+    .await
+    .unwrap();
+    assert!(seen.windows(5).any(|window| window == b"hello"), "the request was not answered");
+    assert!((500..2500).contains(&took.as_millis()), "{took:?}");
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! Requests through the layers, without a socket.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::extract::ConnectInfo;
 use axum::routing::{any, get, post};
 use tower::ServiceExt as _;
+use tracing::Dispatch;
 
 use super::*;
 
@@ -29,7 +30,7 @@ fn app(options: Options) -> Router {
         .route("/echo", post(echo))
         .route("/who/{secret}", any(async |client: ClientAddress| client.0.to_string()))
         .route("/panic", get(async || -> &'static str { panic!("a secret") }))
-        .route("/slow", get(async || tokio::time::sleep(Duration::from_secs(60)).await))
+        .route("/slow", get(async || tokio::time::sleep(Duration::from_mins(1)).await))
         .route("/document", get(([(header::CACHE_CONTROL, "public, max-age=60")], "{}")));
     layers(router, options)
 }
@@ -182,17 +183,28 @@ impl io::Write for Page {
     }
 }
 
-/// The lines of `requests`, at the finest level.
-async fn logged(requests: impl Future<Output = ()>) -> Vec<serde_json::Value> {
-    let page = Page::default();
-    let writer = page.clone();
-    let subscriber = tracing_subscriber::fmt()
+/// While a process has a single subscriber, tracing lets a log statement that is met first on a thread without it stay
+/// off everywhere. Other tests are such threads; with these two besides, there is never a single one.
+static SUBSCRIBERS: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Dispatch::new(collect(Page::default()))));
+
+fn collect(page: Page) -> impl tracing::Subscriber + Send + Sync {
+    tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+        .with_writer(move || page.clone())
+        .finish()
+}
+
+/// The lines of `requests`, at the finest level.
+async fn logged(requests: impl Future<Output = ()>) -> Vec<serde_json::Value> {
+    LazyLock::force(&SUBSCRIBERS);
+    let page = Page::default();
+    let guard = tracing::subscriber::set_default(collect(page.clone()));
+    // What another thread met just before the two were there is switched on here.
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    tracing::callsite::rebuild_interest_cache();
     requests.await;
     drop(guard);
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();

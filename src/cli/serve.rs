@@ -1,0 +1,181 @@
+//! `hydrant serve`: start, run, end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::listener::{self, Drain};
+use crate::store::migration::Schema;
+use crate::{keys, router};
+
+/// How often rows that have expired are taken.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// The longest pause between two attempts to reach the database.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// A server with both its ports open. It may not have its database yet.
+pub struct Running {
+    pub public: SocketAddr,
+    pub admin: SocketAddr,
+    app: App,
+    drain: Drain,
+    servers: JoinSet<std::io::Result<()>>,
+    preparation: JoinHandle<Result<()>>,
+    background: JoinSet<()>,
+    ready: watch::Receiver<bool>,
+}
+
+/// Opens both ports and goes on to bring up what is behind them. Fails where a port or the database's name is no good;
+/// a database that is down is waited for, with the ports open, so that probes can see it.
+pub async fn start(config: Config, clock: Clock) -> Result<Running> {
+    let app = App::open(config, clock).await?;
+    let drain = Drain::default();
+    let public = listener::bind("public", &app.config.serve.public, &app.config.limits).await?;
+    let admin = listener::bind("admin", &app.config.serve.admin, &app.config.limits).await?;
+    let (public_address, admin_address) = (public.address(), admin.address());
+    let mut servers = JoinSet::new();
+    servers.spawn(public.serve(router::public(&app, drain.clone()), drain.clone()));
+    servers.spawn(admin.serve(router::admin(&app, drain.clone()), drain.clone()));
+    let (announce, ready) = watch::channel(false);
+    let preparation = tokio::spawn(prepare(app.clone(), announce));
+    let mut background = JoinSet::new();
+    background.spawn(app.keys.clone().follow(app.store.clone(), app.clock.clone()));
+    background.spawn(sweep(app.clone()));
+    Ok(Running { public: public_address, admin: admin_address, app, drain, servers, preparation, background, ready })
+}
+
+impl Running {
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Returns when the database is there, its schema is ours and the keys are read.
+    pub async fn ready(&mut self) -> Result<()> {
+        if self.ready.wait_for(|ready| *ready).await.is_ok() {
+            return Ok(());
+        }
+        (&mut self.preparation).await.context("the start was interrupted")?
+    }
+
+    /// Runs until SIGTERM or SIGINT, then answers what is in flight. Fails where the start turns out to be in vain.
+    pub async fn wait(mut self) -> Result<()> {
+        self.drain.listen_to_signals().context("signals can not be listened to")?;
+        let drain = self.drain.clone();
+        let started = tokio::select! {
+            started = self.ready() => started,
+            () = drain.draining() => Ok(()),
+        };
+        if let Err(error) = started {
+            // Nobody is served yet: there is nothing to wait for.
+            drain.signal();
+            drain.signal();
+            self.finish().await;
+            return Err(error);
+        }
+        let stopped = tokio::select! {
+            () = drain.draining() => Ok(()),
+            Some(ended) = self.servers.join_next() => ended.map_err(Into::into).and_then(|ended| ended.context("a port stopped")),
+        };
+        if stopped.is_err() {
+            drain.signal();
+        }
+        self.finish().await;
+        stopped
+    }
+
+    /// Ends as SIGTERM does.
+    pub async fn stop(self) {
+        self.drain.signal();
+        self.finish().await;
+    }
+
+    async fn finish(mut self) {
+        while self.servers.join_next().await.is_some() {}
+        self.preparation.abort();
+        self.background.shutdown().await;
+        self.app.store.close().await;
+    }
+}
+
+/// Why the server is not ready: to be waited for, or not to be mended by waiting.
+enum Unready {
+    Wait(anyhow::Error),
+    Never(anyhow::Error),
+}
+
+async fn prepare(app: App, ready: watch::Sender<bool>) -> Result<()> {
+    let mut pause = Duration::from_millis(250);
+    loop {
+        match prepare_once(&app).await {
+            Ok(()) => {
+                tracing::info!(issuer = app.config.urls.issuer, "ready");
+                let _ = ready.send(true);
+                return Ok(());
+            }
+            Err(Unready::Never(error)) => return Err(error),
+            Err(Unready::Wait(error)) => {
+                let seconds = pause.as_secs_f32();
+                tracing::warn!("the database can not be used yet ({error:#}); trying again in {seconds} s");
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PATIENCE);
+    }
+}
+
+async fn prepare_once(app: &App) -> Result<(), Unready> {
+    let wait = |error: crate::store::Error| Unready::Wait(error.into());
+    match app.store.schema().await.map_err(wait)? {
+        Schema::Current => {}
+        Schema::Pending(_) if app.config.database.auto_migrate || app.config.dev => {
+            app.store.migrate().await.map_err(wait)?;
+        }
+        Schema::Pending(versions) => {
+            return Err(Unready::Never(anyhow!(
+                "the database lacks the migrations {versions:?}: run `hydrant migrate up` with this configuration first, \
+                 or set database.auto_migrate: true"
+            )));
+        }
+        Schema::Newer(versions) => {
+            return Err(Unready::Never(anyhow!(
+                "the database was migrated by a newer Hydrant (migrations {versions:?} are unknown to {}): \
+                 run that version",
+                env!("CARGO_PKG_VERSION"),
+            )));
+        }
+    }
+    match app.keys.load(&app.store, app.clock.now()).await {
+        Ok(()) => Ok(()),
+        Err(keys::Error::Store(error)) => Err(Unready::Wait(error.into())),
+        Err(error) => Err(Unready::Never(error.into())),
+    }
+}
+
+async fn sweep(app: App) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        match app.store.sweep(app.clock.now()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!(rows, "swept"),
+            Err(error) => tracing::warn!(%error, "the sweep did not finish; the next one goes on"),
+        }
+    }
+}
+
+/// `hydrant serve`.
+pub async fn run(config: Config) -> Result<()> {
+    if config.dev {
+        tracing::warn!("development mode: plain http, well-known secrets, an embedded database; not for production");
+    }
+    let running = start(config, Clock::System).await?;
+    tracing::info!(public = %running.public, admin = %running.admin, version = env!("CARGO_PKG_VERSION"), "listening");
+    let Err(error) = running.wait().await else { return Ok(()) };
+    bail!(error)
+}

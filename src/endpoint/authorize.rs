@@ -1,0 +1,146 @@
+//! The authorization endpoint: RFC 6749 section 3.1, OpenID Connect Core section 3.1.2.
+
+use axum::extract::{RawQuery, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use crate::app::App;
+use crate::flow::{self, Browser, Outcome};
+use crate::http::cookies::{self, Cookies};
+use crate::http::page::{fault, page};
+use crate::http::{answer, form};
+use crate::oauth::authorization_request::{Refused, ReplyTo};
+use crate::oauth::params::Params;
+use crate::oauth::response_mode::ResponseMode;
+use crate::oauth::server_metadata::path;
+use crate::oauth::{Error, ErrorCode};
+use crate::ui::form_post;
+
+/// The longest request that is sent on from POST to GET.
+const LONGEST_QUERY: usize = 4096;
+
+pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::FOUND };
+    match Params::parse(query.unwrap_or_default().as_bytes()) {
+        Ok(params) => serve(&answer, &params, false).await,
+        Err(error) => answer.page(error),
+    }
+}
+
+/// The same request as a form. A parameter in both places would be one given twice, so a query is none of it.
+pub async fn post(State(app): State<App>, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::SEE_OTHER };
+    if !form::is_form(&headers) {
+        let wrong = ErrorCode::InvalidRequest.because("The Content-Type must be application/x-www-form-urlencoded.");
+        return answer.page(wrong.with_status(415));
+    }
+    if request.uri().query().is_some_and(|query| !query.is_empty()) {
+        return answer
+            .page(ErrorCode::InvalidRequest.because("A POST has its parameters in the body, not in the URL."));
+    }
+    match form::read(request, &app).await {
+        Ok(params) => serve(&answer, &params, true).await,
+        Err(error) => answer.page(error),
+    }
+}
+
+async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
+    let app = answer.app;
+    let cookies = match Cookies::read(app, answer.headers) {
+        Ok(cookies) => cookies,
+        Err(error) => return answer.page(error),
+    };
+    let browser = cookies.browser.clone().unwrap_or_default();
+    let outcome = if let Some(verifier) = params.get("login_verifier") {
+        flow::after_login(app, verifier, cookies.browser.as_ref()).await
+    } else if let Some(verifier) = params.get("consent_verifier") {
+        flow::after_consent(app, verifier, cookies.browser.as_ref()).await
+    } else {
+        flow::begin(app, params, &browser, cookies.session).await
+    };
+    if posted && cookies.browser.is_none() && wants_session(&outcome) {
+        // A form that another site has sent comes without our cookies (SameSite=Lax): whoever may be signed in is only
+        // seen when the browser comes by itself.
+        let query = params.encode();
+        if query.len() <= LONGEST_QUERY {
+            return answer.redirect(&format!("{}{}?{query}", app.config.urls.public, path::AUTHORIZATION));
+        }
+    }
+    answer.outcome(outcome, cookies.browser.is_none().then_some(&browser))
+}
+
+fn wants_session(outcome: &Result<Outcome, Refused>) -> bool {
+    match outcome {
+        Ok(Outcome::Login(_)) => true,
+        Err(Refused::Back(_, error)) => error.code == ErrorCode::LoginRequired,
+        _ => false,
+    }
+}
+
+/// How one request to the authorization endpoint is answered.
+pub struct Answer<'a> {
+    pub app: &'a App,
+    pub headers: &'a HeaderMap,
+    /// 302 after GET, 303 after POST; never 307 or 308, which would send a form on (RFC 9700 section 4.12).
+    pub redirect: StatusCode,
+}
+
+impl Answer<'_> {
+    /// A browser that has no cookie yet gets one where a page is going to need it.
+    pub fn outcome(&self, outcome: Result<Outcome, Refused>, new: Option<&Browser>) -> Response {
+        let public = &self.app.config.urls.public;
+        match outcome {
+            Ok(Outcome::Login(challenge)) => {
+                self.with_browser(new, &format!("{public}/login?login_challenge={challenge}"))
+            }
+            Ok(Outcome::Consent(challenge)) => {
+                self.with_browser(new, &format!("{public}/consent?consent_challenge={challenge}"))
+            }
+            Ok(Outcome::Code(reply_to, code)) => self.reply(&reply_to, &[("code", &code)]),
+            Err(Refused::Page(error)) => self.page(error),
+            Err(Refused::Back(reply_to, error)) => {
+                answer::log(&error);
+                let fields = [("error", error.code.as_str()), ("error_description", error.description.as_ref())];
+                self.reply(&reply_to, &fields)
+            }
+        }
+    }
+
+    fn with_browser(&self, new: Option<&Browser>, location: &str) -> Response {
+        let mut response = self.redirect(location);
+        if let Some(browser) = new {
+            match cookies::set_browser(self.app, browser) {
+                Ok(cookie) => {
+                    response.headers_mut().append(header::SET_COOKIE, cookie);
+                }
+                Err(error) => return self.page(error),
+            }
+        }
+        response
+    }
+
+    fn reply(&self, reply_to: &ReplyTo, fields: &[(&str, &str)]) -> Response {
+        let issuer = &self.app.config.urls.issuer;
+        match reply_to.mode() {
+            ResponseMode::Query | ResponseMode::Fragment => self.redirect(&reply_to.location(issuer, fields)),
+            ResponseMode::FormPost => {
+                let markup = form_post::page(reply_to.redirect_uri(), &reply_to.fields(issuer, fields));
+                page(StatusCode::OK, markup, &form_post::csp(reply_to.redirect_uri()))
+            }
+        }
+    }
+
+    pub fn redirect(&self, location: &str) -> Response {
+        let redirect = match self.redirect {
+            StatusCode::FOUND => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
+            _ => Redirect::to(location).into_response(),
+        };
+        (answer::no_store(), redirect).into_response()
+    }
+
+    /// An error that may not leave this server.
+    pub fn page(&self, error: Error) -> Response {
+        fault(self.app, self.headers, error)
+    }
+}

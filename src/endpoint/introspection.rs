@@ -1,0 +1,36 @@
+//! The introspection endpoint of the public port: RFC 7662, with client authentication.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::app::App;
+use crate::http::answer::{no_store, respond};
+use crate::http::form::Authenticated;
+use crate::http::introspected::Introspected;
+use crate::oauth::Result;
+use crate::oauth::params::Params;
+use crate::store::client::Client;
+use crate::token::{self, Active};
+
+pub async fn post(State(app): State<App>, Authenticated { client, form }: Authenticated) -> Response {
+    let introspected = introspect(&app, &client, &form).await;
+    respond(&client, introspected.map(|introspected| (no_store(), Json(introspected))))
+}
+
+async fn introspect(app: &App, client: &Client, form: &Params) -> Result<Introspected> {
+    let active = token::any(app, form.require("token")?).await?.filter(|active| may_see(client, active));
+    Ok(active.map_or(Introspected::INACTIVE, |active| Introspected::of(&active, &app.config.urls.issuer)))
+}
+
+/// RFC 7662 section 4: a client sees its own tokens; a resource server (a client that can prove who it is) also the
+/// access tokens that are meant for it, or for nobody in particular.
+fn may_see(client: &Client, active: &Active) -> bool {
+    if *active.client() == client.id {
+        return true;
+    }
+    let metadata = client.metadata();
+    let meant = active.audience().is_empty()
+        || active.audience().iter().any(|one| one == client.id.as_str() || metadata.audience.contains(one));
+    !metadata.is_public() && !matches!(active, Active::Refresh { .. }) && meant
+}

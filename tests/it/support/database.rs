@@ -1,0 +1,88 @@
+//! A database for each test: a SQLite file, or a PostgreSQL database made from a migrated template.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use hydrant::config::Config;
+use hydrant::store::Store;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use tokio::sync::OnceCell;
+
+/// Gone when the last clone is.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    dsn: String,
+    /// SQLite's folder.
+    _folder: Option<tempfile::TempDir>,
+}
+
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// The cluster that `HYDRANT_TEST_DATABASE` names, if it names one.
+pub fn cluster() -> Option<String> {
+    std::env::var("HYDRANT_TEST_DATABASE").ok().filter(|dsn| dsn.starts_with("postgres"))
+}
+
+impl Database {
+    /// A migrated one.
+    pub async fn new() -> Self {
+        Self::make(true).await
+    }
+
+    /// One with nothing in it.
+    pub async fn empty() -> Self {
+        Self::make(false).await
+    }
+
+    async fn make(migrated: bool) -> Self {
+        let Some(cluster) = cluster() else {
+            let folder = tempfile::tempdir().unwrap();
+            let dsn = format!("sqlite://{}", folder.path().join("hydrant.db").display());
+            return Self(Arc::new(Inner { dsn, _folder: Some(folder) }));
+        };
+        let template = TEMPLATE.get_or_init(|| template(cluster.clone())).await;
+        let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let from = if migrated { template } else { "template0" };
+        run(&cluster, &format!("CREATE DATABASE {name} TEMPLATE {from}")).await;
+        Self(Arc::new(Inner { dsn: with_name(&cluster, &name), _folder: None }))
+    }
+
+    pub fn dsn(&self) -> &str {
+        &self.0.dsn
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        self.0.dsn.starts_with("postgres")
+    }
+}
+
+async fn template(cluster: String) -> String {
+    let name = format!("template_{}", std::process::id());
+    run(&cluster, &format!("CREATE DATABASE {name} TEMPLATE template0")).await;
+    let config = Config::for_tests("http://127.0.0.1:4444", &with_name(&cluster, &name));
+    let store = Store::open(&config.database).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    // What listened in the background may hold on for a moment.
+    run(&cluster, &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")).await;
+    name
+}
+
+fn with_name(cluster: &str, name: &str) -> String {
+    let (base, _) = cluster.rsplit_once('/').unwrap();
+    format!("{base}/{name}")
+}
+
+/// Statements on the cluster itself, one at a time: `CREATE DATABASE` does not like company.
+async fn run(cluster: &str, statement: &str) {
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = ONE.lock().await;
+    let options: PgConnectOptions = cluster.parse().unwrap();
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    connection.execute(AssertSqlSafe(statement)).await.unwrap();
+    connection.close().await.unwrap();
+}

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::footprint::cpu_time;
 use crate::http::{Answer, Connection, Site};
 
 /// Not counted: connections, caches and the allocator settle.
@@ -42,6 +43,8 @@ pub struct Measured {
     micros: Vec<u32>,
     /// From the end of the warm-up to the last answer.
     pub seconds: f64,
+    /// CPU microseconds of the server's process for each answer; here the warm-up's are counted too.
+    pub cpu: Option<f64>,
 }
 
 impl Measured {
@@ -72,6 +75,7 @@ struct Schedule {
 struct Done<L> {
     load: L,
     micros: Vec<u32>,
+    answers: usize,
     last: Instant,
 }
 
@@ -84,6 +88,7 @@ pub async fn drive<L: Load>(site: &Site, pace: Pace, loads: Vec<L>) -> Result<(M
         ready.push((Connection::open(site).await?, load));
     }
 
+    let cpu_before = cpu_time(site.process);
     let begin = Instant::now();
     let (time, rate, warm_up) = match pace {
         Pace::Finish => (None, None, Duration::ZERO),
@@ -104,17 +109,21 @@ pub async fn drive<L: Load>(site: &Site, pace: Pace, loads: Vec<L>) -> Result<(M
     let limit = time.map_or(Duration::from_mins(10), |time| time + warm_up + STUCK);
     let all = async {
         let mut micros = Vec::new();
+        let mut answers = 0;
         let mut last = counted_from;
         let mut loads = Vec::with_capacity(connections);
         while let Some(done) = tasks.join_next().await {
             let done = done.context("a connection's task broke")??;
             micros.extend_from_slice(&done.micros);
+            answers += done.answers;
             last = last.max(done.last);
             loads.push(done.load);
         }
         ensure!(!micros.is_empty() || time.is_none(), "all was done within the warm-up: nothing was measured");
         micros.sort_unstable();
-        anyhow::Ok((Measured { micros, seconds: (last - counted_from).as_secs_f64() }, loads))
+        let cpu =
+            cpu_before.zip(cpu_time(site.process)).map(|(before, after)| (after - before) / count(answers.max(1)));
+        anyhow::Ok((Measured { micros, seconds: (last - counted_from).as_secs_f64(), cpu }, loads))
     };
     tokio::time::timeout(limit, all).await.context("the server does not answer any more")?
 }
@@ -122,6 +131,7 @@ pub async fn drive<L: Load>(site: &Site, pace: Pace, loads: Vec<L>) -> Result<(M
 async fn one<L: Load>(mut connection: Connection, mut load: L, schedule: Schedule) -> Result<Done<L>> {
     let Schedule { counted_from, ends, mut due } = schedule;
     let mut micros = Vec::with_capacity(16 * 1024);
+    let mut answers = 0;
     let mut last = counted_from;
     let mut now = Instant::now();
     while ends.is_none_or(|ends| now < ends) {
@@ -145,10 +155,11 @@ async fn one<L: Load>(mut connection: Connection, mut load: L, schedule: Schedul
         drop(request);
         load.judge(&answer)?;
         now = Instant::now();
+        answers += 1;
         if began >= counted_from {
             micros.push(u32::try_from((now - began).as_micros()).unwrap_or(u32::MAX));
             last = now;
         }
     }
-    Ok(Done { load, micros, last })
+    Ok(Done { load, micros, answers, last })
 }

@@ -17,17 +17,19 @@ const MOST_HEADERS: usize = 48;
 pub struct Site {
     pub address: SocketAddr,
     pub origin: String,
+    /// The process that serves it, where its CPU time is wanted.
+    pub process: u32,
 }
 
 impl Site {
     /// `http://127.0.0.1:4444`; nothing off this machine is ever called.
-    pub fn new(origin: &str) -> Result<Self> {
+    pub fn new(origin: &str, process: u32) -> Result<Self> {
         let address: SocketAddr = origin
             .strip_prefix("http://")
             .and_then(|address| address.trim_end_matches('/').parse().ok())
             .with_context(|| format!("{origin} is not http://ADDRESS:PORT"))?;
         ensure!(address.ip().is_loopback(), "{origin} is not on the loopback interface");
-        Ok(Self { address, origin: format!("http://{address}") })
+        Ok(Self { address, origin: format!("http://{address}"), process })
     }
 
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {

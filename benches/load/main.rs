@@ -16,6 +16,7 @@ mod work;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -54,6 +55,9 @@ struct Run {
     /// The yardstick's origin.
     #[arg(long)]
     hello: String,
+    /// The yardstick's process, for its CPU time.
+    #[arg(long)]
+    hello_pid: u32,
     /// The server's public origin.
     #[arg(long)]
     public: String,
@@ -74,7 +78,7 @@ struct Run {
     /// The server's database.
     #[arg(long)]
     dsn: String,
-    /// The server's process, for its memory.
+    /// The server's process, for its memory and CPU time.
     #[arg(long)]
     pid: u32,
     /// The server's program, for its size.
@@ -100,8 +104,18 @@ struct Run {
     markdown: bool,
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match execute(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<()> {
+    match command {
         Command::Hello { port } => hello::serve(port),
         Command::RedirectUri => {
             println!("{}", browser::REDIRECT_URI);
@@ -118,8 +132,8 @@ async fn measure(run: Run) -> Result<()> {
     let time = Duration::try_from_secs_f64(run.seconds).context("--seconds")?;
     let endpoints = if run.only.is_empty() { Endpoint::value_variants().to_vec() } else { run.only };
     let setting = Setting {
-        public: Site::new(&run.public)?,
-        admin: Site::new(&run.admin)?,
+        public: Site::new(&run.public, run.pid)?,
+        admin: Site::new(&run.admin, run.pid)?,
         web: client(&run.web)?,
         service: client(&run.service)?,
         person: Person { name: run.user, password: run.password },
@@ -128,12 +142,11 @@ async fn measure(run: Run) -> Result<()> {
     };
     let plan = Plan {
         setting,
-        hello: Site::new(&run.hello)?,
+        hello: Site::new(&run.hello, run.hello_pid)?,
         endpoints,
         rounds: usize::try_from(run.rounds)?,
         logins: run.logins,
         database: Database::open(&run.dsn).await?,
-        server_pid: run.pid,
     };
     let outside = Outside { start_up: run.start_up, binary: run.binary.as_deref().map(file_size).transpose()? };
     let report = run::run(plan).await?;

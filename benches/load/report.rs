@@ -17,6 +17,8 @@ pub struct Figures {
     /// Milliseconds; nothing where there are no requests.
     pub p50: Option<f64>,
     pub p99: Option<f64>,
+    /// CPU microseconds of the server's process for each answer.
+    pub cpu: Option<f64>,
     /// To the yardstick of the same round.
     ratio: f64,
 }
@@ -25,11 +27,11 @@ impl Figures {
     pub fn of(measured: &Measured, yardstick: f64) -> Self {
         let rate = measured.rate();
         let (p50, p99) = (Some(measured.percentile(50)), Some(measured.percentile(99)));
-        Self { rate, p50, p99, ratio: rate / yardstick }
+        Self { rate, p50, p99, cpu: measured.cpu, ratio: rate / yardstick }
     }
 
     pub const fn raw(rate: f64) -> Self {
-        Self { rate, p50: None, p99: None, ratio: 1.0 }
+        Self { rate, p50: None, p99: None, cpu: None, ratio: 1.0 }
     }
 }
 
@@ -96,7 +98,7 @@ impl Report {
         }
         tables.push(self.footprint(outside));
         let mut text = format!(
-            "{} connections, {} rounds of {:.1} s each, medians; [least–most] of the rounds.\n",
+            "{} connections, {} rounds of {:.1} s each, medians; [least–most] of the rounds. CPU is the server process alone.\n",
             self.connections,
             self.rounds,
             self.time.as_secs_f64()
@@ -109,10 +111,16 @@ impl Report {
     }
 
     fn throughput(&self) -> Table {
-        let mut table = Table::new(["work", "a second", "p50 ms", "p99 ms", "ratio", "target", ""]);
+        let mut table = Table::new(["work", "a second", "p50 ms", "p99 ms", "CPU µs", "ratio", "target", ""]);
         for (yardstick, rounds) in &self.yardsticks {
             let title = format!("{} (yardstick)", yardstick.title());
-            table.row(&[title, spread(rounds), latency(rounds, |one| one.p50), latency(rounds, |one| one.p99)]);
+            table.row(&[
+                title,
+                spread(rounds),
+                latency(rounds, |one| one.p50),
+                latency(rounds, |one| one.p99),
+                cpu(rounds),
+            ]);
         }
         for Row { endpoint, rounds } in &self.rows {
             let ratio = median(rounds.iter().map(|round| round.ratio).collect());
@@ -123,6 +131,7 @@ impl Report {
                 spread(rounds),
                 latency(rounds, |one| one.p50),
                 latency(rounds, |one| one.p99),
+                cpu(rounds),
                 format!("{ratio:.2} × {yardstick}"),
                 target.map_or_else(|| "–".to_owned(), |target| format!("≥ {target:.2}")),
                 target.map_or("", |target| verdict(ratio >= target)).to_owned(),
@@ -184,6 +193,11 @@ fn spread(rounds: &[Figures]) -> String {
 fn latency(rounds: &[Figures], of: impl Fn(&Figures) -> Option<f64>) -> String {
     let values: Option<Vec<f64>> = rounds.iter().map(of).collect();
     values.map_or_else(|| "–".to_owned(), |values| format!("{:.2}", median(values)))
+}
+
+fn cpu(rounds: &[Figures]) -> String {
+    let values: Option<Vec<f64>> = rounds.iter().map(|round| round.cpu).collect();
+    values.map_or_else(|| "–".to_owned(), |values| thousands(median(values)))
 }
 
 /// `26,600`.

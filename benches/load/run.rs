@@ -22,7 +22,6 @@ pub struct Plan {
     pub rounds: usize,
     pub logins: usize,
     pub database: Database,
-    pub server_pid: u32,
 }
 
 /// The yardsticks of one round, a second.
@@ -44,10 +43,11 @@ impl Yards {
 }
 
 pub async fn run(plan: Plan) -> Result<Report> {
-    let Plan { setting, hello, endpoints, rounds, logins, database, server_pid } = plan;
+    let Plan { setting, hello, endpoints, rounds, logins, database } = plan;
     let time = setting.time;
     let connections = setting.connections;
-    let idle = Memory::of(server_pid);
+    let process = setting.public.process;
+    let idle = Memory::of(process);
 
     eprintln!("signing in, making grants");
     let mut bench = Bench::prepare(setting, &endpoints).await?;
@@ -89,7 +89,7 @@ pub async fn run(plan: Plan) -> Result<Report> {
         half_load.push(HalfLoad { title, asked, rate, p50: measured.percentile(50), p99: measured.percentile(99) });
     }
 
-    let footprint = Footprint { idle, loaded: Memory::of(server_pid), bytes_per_login };
+    let footprint = Footprint { idle, loaded: Memory::of(process), bytes_per_login };
     let yardsticks = yardsticks.into_iter().filter(|(_, rounds)| !rounds.is_empty()).collect();
     Ok(Report { connections, rounds, time, yardsticks, rows, half_load, footprint })
 }

@@ -2,7 +2,11 @@
 //! database, SQLite or what `HYDRANT_TEST_DATABASE` names; `layers` and `statements` read the source itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
+mod admin_clients;
+mod admin_introspection;
+mod admin_users;
 mod authorization_code;
+mod cli;
 mod layers;
 mod source;
 mod statements;

@@ -1,0 +1,181 @@
+//! The command line as people and scripts use it: the program itself, its output and its exit status. The program is
+//! waited for on this thread, so that a server that is to answer meanwhile needs another.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use hydrant::clock::Clock;
+use serde_json::Value;
+
+use crate::support::{Database, Server};
+
+struct Ran {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn json(&self) -> Value {
+        assert_eq!(self.status, 0, "{}", self.stderr);
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
+    /// Asserts this exit status and that the error says this.
+    #[track_caller]
+    fn failed(&self, status: i32, why: &str) {
+        assert_eq!((self.status, self.stdout.as_str()), (status, ""), "{}", self.stderr);
+        assert!(self.stderr.contains(why), "{why} is not in: {}", self.stderr);
+    }
+}
+
+/// Runs the program with this database and nothing else of our environment.
+fn run(dsn: &str, arguments: &[&str], input: &str) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hydrant"))
+        .args(arguments)
+        .env_clear()
+        .env("DSN", dsn)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        status: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_migrated_before_it_is_used() {
+    let database = Database::empty().await;
+    let run = |arguments: &[&str]| run(database.dsn(), arguments, "");
+    run(&["client", "list", "--dev"]).failed(1, "run `hydrant migrate up --dev` first");
+    assert_eq!(run(&["migrate", "status", "--dev", "--format", "json"]).json()[0]["applied"], false);
+    for _ in 0..2 {
+        assert_eq!(run(&["migrate", "up", "--dev", "--format", "json"]).json()[0]["applied"], true);
+    }
+    assert_eq!(run(&["client", "list", "--dev", "--format", "json"]).json(), Value::Array(Vec::new()));
+}
+
+/// What one process writes, the running server serves: the same database, the same rules.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_the_command_line_is_the_servers() {
+    // One clock for both processes: what is older than its client is no token of it.
+    let server = Server::on(Database::new().await, Clock::System, |_| {}).await;
+    let run =
+        |arguments: &[&str]| run(server.database.dsn(), &[arguments, &["--dev", "--format", "json"]].concat(), "");
+    let created =
+        run(&["client", "create", "--id", "cli", "--grant-type", "client_credentials", "--scope", "a b"]).json();
+    let secret = created["client_secret"].as_str().unwrap();
+    let token = server.http.post(server.url("/oauth2/token")).basic_auth("cli", Some(secret));
+    let token = token.form(&[("grant_type", "client_credentials"), ("scope", "a")]).send().await.unwrap();
+    let token: Value = token.json().await.unwrap();
+    let token = token["access_token"].as_str().unwrap();
+
+    let told = run(&["token", "introspect", token]).json();
+    assert_eq!((&told["active"], &told["client_id"]), (&Value::Bool(true), &Value::from("cli")));
+    assert_eq!(run(&["token", "introspect", token, "--scope", "b"]).json()["active"], false);
+    assert_eq!(run(&["token", "revoke", token]).status, 0);
+    assert!(!server.introspect(token).await.active);
+    run(&["token", "revoke", "garbage"]).failed(1, "no token of this server");
+
+    run(&["client", "create", "--id", "cli"]).failed(1, "in use");
+    run(&["client", "create", "--id", "x", "--secret", "short"]).failed(1, "at least 6 characters");
+    let updated = run(&["client", "update", "cli", "--name", "Robot"]).json();
+    assert_eq!((&updated["client_name"], &updated["scope"]), (&Value::from("Robot"), &Value::from("a b")));
+    assert!(updated.get("client_secret").is_none());
+    run(&["client", "update", "cli"]).failed(2, "nothing is to be changed");
+    // All or nothing.
+    run(&["client", "delete", "cli", "nobody"]).failed(1, "nobody");
+    assert_eq!(run(&["client", "get", "cli"]).json()["client_id"], "cli");
+    assert_eq!(run(&["client", "delete", "cli"]).status, 0);
+    run(&["client", "get", "cli"]).failed(1, "no client with this id");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_managed_by_any_of_their_names() {
+    let server = Server::start().await;
+    let run = |arguments: &[&str], input: &str| {
+        run(server.database.dsn(), &[arguments, &["--dev", "--format", "json"]].concat(), input)
+    };
+    let tokens = server.tokens_with("openid").await;
+    let disabled = run(&["user", "disable", "alice@example.com"], "").json();
+    assert_eq!((&disabled[0]["username"], &disabled[0]["disabled"]), (&Value::from("alice"), &Value::Bool(true)));
+    assert!(!server.introspect(&tokens.access_token).await.active);
+    assert_eq!(run(&["user", "enable", "ALICE"], "").json()[0]["disabled"], false);
+
+    let create = ["user", "create", "--username", "carol", "--email", "carol@x.example"];
+    let with = |more: &[&'static str]| [&create[..], more].concat();
+    run(&with(&["--password-stdin"]), "short\n").failed(1, "at least");
+    run(&with(&["--claims", "[]"]), "").failed(2, "--claims is not a JSON object");
+    run(&with(&["--password-stdin"]), "").failed(2, "standard input");
+    let made = run(&with(&[]), "").json();
+    assert_eq!(made["password"].as_str().unwrap().len(), 43);
+    run(&with(&[]), "").failed(1, "in use");
+    let set = run(&["user", "set-password", "carol", "--password-stdin"], "a password of hers\n").json();
+    assert!(set.get("password").is_none(), "{set}");
+    run(&["user", "delete", "carol", "nobody"], "").failed(1, "nobody");
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(run(&["user", "delete", id], "").json(), serde_json::json!([id]));
+    let left = run(&["user", "list"], "").json();
+    assert_eq!(left.as_array().unwrap().len(), 3, "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_gets_a_successor() {
+    let server = Server::start().await;
+    let run =
+        |arguments: &[&str]| run(server.database.dsn(), &[arguments, &["--dev", "--format", "json"]].concat(), "");
+    let states = |listed: &Value| -> Vec<String> {
+        let keys = listed.as_array().unwrap().iter();
+        let signing = keys.filter(|key| key["set"] == "hydra.openid.id-token");
+        signing.map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(states(&run(&["key", "list"]).json()), ["active"]);
+    assert_eq!(states(&run(&["key", "rotate"]).json()), ["published", "active"]);
+    let listed = run(&["key", "list"]);
+    assert!(!listed.stdout.contains("private"), "{}", listed.stdout);
+}
+
+/// Exit status 2 and every problem at once; a password in `dsn` is never printed.
+#[test]
+fn a_bad_configuration_is_told_in_full() {
+    let ran = run("postgres://hydrant:hunter2@127.0.0.1:1/none", &["check"], "");
+    ran.failed(2, "urls.self.issuer");
+    assert!(ran.stderr.contains("secrets.system") && !ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    let ran = run("postgres://hydrant:hunter2@127.0.0.1:1/none", &["client", "list", "--dev"], "");
+    ran.failed(1, "the database does not answer");
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    let ran = run("memory", &["check", "--dev"], "");
+    assert!(ran.status == 0 && ran.stdout.starts_with("ok: "), "{}{}", ran.stdout, ran.stderr);
+    run("memory", &["client", "list", "--dev"], "").failed(1, "belongs to one process");
+    run("memory", &["nonsense"], "").failed(2, "unrecognized subcommand");
+}
+
+#[test]
+fn what_needs_no_database_needs_none() {
+    let schema = run("memory", &["schema"], "").json();
+    assert!(schema["properties"]["urls"].is_object());
+    assert_eq!(run("memory", &["version", "--format", "json"], "").json()["version"], env!("CARGO_PKG_VERSION"));
+    let help = run("memory", &["client", "create", "--help"], "");
+    assert!(help.status == 0 && help.stdout.contains("Examples:"), "{}", help.stdout);
+}
+
+/// For containers: 0 or 1, never anything else.
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_a_server_that_serves() {
+    let server = Server::start().await;
+    let healthy = run("memory", &["health", "--url", &server.issuer], "");
+    assert_eq!((healthy.status, healthy.stdout.as_str()), (0, "ok\n"), "{}", healthy.stderr);
+    server.app().store.close().await;
+    run("memory", &["health", "--url", &server.issuer], "").failed(1, "503");
+    assert_eq!(run("memory", &["health", "--alive", "--url", &server.issuer], "").status, 0);
+    run("memory", &["health", "--url", "http://127.0.0.1:1"], "").failed(1, "can not be reached");
+    run("memory", &["health", "-c", "/nowhere.yml"], "").failed(1, "/nowhere.yml");
+}

@@ -3,7 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
 mod authorization_code;
+mod authorize;
+mod discovery;
+mod id_token;
+mod jwks;
 mod layers;
+mod openidconnect_client;
+mod prompt;
+mod redirect_uri;
+mod response_mode;
 mod source;
 mod statements;
 mod support;

@@ -1,2 +1,4 @@
-//! stub
+//! The command line.
+
+pub mod demo;
 pub mod serve;

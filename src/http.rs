@@ -10,6 +10,7 @@ pub mod form;
 pub mod health;
 pub mod host;
 pub mod introspected;
+pub mod json;
 pub mod listener;
 pub mod middleware;
 pub mod page;

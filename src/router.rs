@@ -27,7 +27,7 @@ pub fn public(app: &App, drain: Drain) -> Router {
     let base = page::base(app);
     // Behind a proxy that strips the issuer's path and behind one that does not.
     let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes.clone()).merge(routes) };
-    finish(app, routes.merge(health::routes()), Options::public(&app.config, drain))
+    finish(app, routes.merge(probes()), Options::public(&app.config, drain))
 }
 
 /// What operators see.
@@ -74,6 +74,14 @@ fn apis(app: &App) -> Router<App> {
         Box::pin(async move { store.is_registered_origin(origin).await.unwrap_or(false) })
     });
     cors::Policy::new(&app.config.serve.public.cors).with_client_origins(known).apply(routes)
+}
+
+/// For orchestrators: whether to restart, whether to send requests.
+fn probes() -> Router<App> {
+    Router::new()
+        .route("/health/alive", get(health::alive))
+        .route("/health/ready", get(health::ready_public))
+        .route("/version", get(health::version))
 }
 
 fn finish(app: &App, routes: Router<App>, options: Options) -> Router {

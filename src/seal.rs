@@ -35,6 +35,8 @@ pub enum Kind {
     LogoutChallenge = 8,
     Session = 9,
     Browser = 10,
+    /// Where a page of a list goes on.
+    Page = 11,
 }
 
 impl Kind {

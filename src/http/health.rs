@@ -1,12 +1,82 @@
-//! Probes.
+//! Health: `/health/alive` for "restart me", `/health/ready` for "send me requests", and the version.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::answer::no_store;
+use super::middleware::Refusal;
 use crate::app::App;
-use axum::Router;
-use axum::routing::get;
-pub fn routes() -> Router<App> {
-    Router::new().route("/health/ready", get(ready)).route("/health/alive", get(async || "ok"))
+use crate::store::migration::Schema;
+
+/// The process answers. Says nothing of the database: a restart would not mend that.
+pub async fn alive() -> Response {
+    ok()
 }
-async fn ready(axum::extract::State(app): axum::extract::State<App>) -> Result<&'static str, super::answer::JsonError> {
-    app.keys.live()?;
-    app.store.ping().await?;
-    Ok("ok")
+
+/// Whether requests can be served; for anybody to ask, so that it tells nothing but that.
+pub async fn ready_public(State(app): State<App>) -> Response {
+    ready(&app, false).await
+}
+
+/// The same for an operator, who is told what is wrong.
+pub async fn ready_admin(State(app): State<App>) -> Response {
+    ready(&app, true).await
+}
+
+/// `{"version": "…"}`
+pub async fn version() -> Response {
+    (no_store(), Json(json!({ "version": env!("CARGO_PKG_VERSION") }))).into_response()
+}
+
+/// 200, or 503: with `detail`, each check that failed under its name, as Hydra's specification has it.
+pub async fn ready(app: &App, detail: bool) -> Response {
+    let failed = failed_checks(app).await;
+    if failed.is_empty() {
+        return ok();
+    }
+    for (check, reason) in &failed {
+        tracing::warn!(check, %reason, "not ready");
+    }
+    if detail {
+        (StatusCode::SERVICE_UNAVAILABLE, no_store(), Json(json!({ "errors": failed }))).into_response()
+    } else {
+        Refusal::unavailable("The server is not ready.").into_response()
+    }
+}
+
+async fn failed_checks(app: &App) -> BTreeMap<&'static str, String> {
+    let mut failed = BTreeMap::new();
+    match app.store.ping().await {
+        // Without the database there is no telling how its schema stands.
+        Err(error) => {
+            failed.insert("database", error.to_string());
+        }
+        Ok(()) => match app.store.schema().await {
+            Ok(Schema::Current) => {}
+            Ok(Schema::Pending(versions)) => {
+                let reason = format!("the schema lacks the migrations {versions:?}: run `hydrant migrate up`");
+                failed.insert("migrations", reason);
+            }
+            Ok(Schema::Newer(versions)) => {
+                let reason = format!("the schema is of a newer Hydrant, which knows the migrations {versions:?}");
+                failed.insert("migrations", reason);
+            }
+            Err(error) => {
+                failed.insert("migrations", error.to_string());
+            }
+        },
+    }
+    if app.keys.live().is_err() {
+        failed.insert("keys", "the keys have not been read yet".to_owned());
+    }
+    failed
+}
+
+fn ok() -> Response {
+    (no_store(), Json(json!({ "status": "ok" }))).into_response()
 }

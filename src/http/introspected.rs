@@ -1,15 +1,181 @@
-//! Introspection answers.
-use crate::token::Active;
+//! What introspection tells of a token: RFC 7662 section 2.2, with Hydra's `token_use` and `ext`.
+
 use serde::Serialize;
-#[derive(Serialize)]
+use serde_json::Value;
+
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::oauth::Result;
+use crate::oauth::scope::Scope;
+use crate::token::{self, Active};
+
+/// The answer. Of a token that is not alive it says that alone: why is nobody's business (RFC 7662 section 2.2).
+#[derive(Clone, Debug, Serialize)]
 pub struct Introspected {
-    active: bool,
+    pub active: bool,
+    #[serde(flatten)]
+    pub details: Option<Details>,
 }
+
+/// What is known of a token that is alive.
+#[derive(Clone, Debug, Serialize)]
+pub struct Details {
+    #[serde(skip_serializing_if = "Scope::is_empty")]
+    pub scope: Scope,
+    pub client_id: String,
+    pub sub: String,
+    /// Seconds since 1970.
+    pub exp: i64,
+    pub iat: i64,
+    pub nbf: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Always a list: SDKs refuse a string or a null.
+    pub aud: Vec<String>,
+    pub iss: String,
+    /// Of a refresh token there is no type: it opens nothing at a resource server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<&'static str>,
+    pub token_use: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ext: Option<Value>,
+}
+
 impl Introspected {
-    pub fn inactive() -> Self {
-        Self { active: false }
+    pub const INACTIVE: Self = Self { active: false, details: None };
+
+    pub fn of(active: &Active, issuer: &str) -> Self {
+        Self { active: true, details: Some(Details::of(active, issuer)) }
     }
-    pub fn of(_: &Active, _: &str) -> Self {
-        Self { active: true }
+
+    /// Looks a token up. With `scope`, a token that lacks any of it counts as inactive, as in Hydra. A failure of the
+    /// store is an error (503), never "inactive".
+    pub async fn look_up(app: &App, text: &str, scope: Option<&str>) -> Result<Self> {
+        let wanted = Scope::parse(scope.unwrap_or_default())?;
+        let answer = token::any(app, text).await?.map(|active| Self::of(&active, &app.config.urls.issuer));
+        Ok(answer.filter(|answer| answer.has(&wanted)).unwrap_or(Self::INACTIVE))
+    }
+
+    fn has(&self, wanted: &Scope) -> bool {
+        self.details.as_ref().is_some_and(|details| wanted.is_subset_of(&details.scope))
+    }
+}
+
+impl Details {
+    fn of(active: &Active, issuer: &str) -> Self {
+        let (scope, sub, issued_at, expires_at) = match active {
+            Active::Access { grant, scope, issued_at, expires_at } => {
+                (scope, grant.subject.to_string(), *issued_at, *expires_at)
+            }
+            // RFC 9068 section 2.2: without a person the subject is the client.
+            Active::Client { client, scope, issued_at, expires_at, .. } => {
+                (scope, client.to_string(), *issued_at, *expires_at)
+            }
+            Active::Refresh { grant, expires_at } => {
+                (&grant.scope, grant.subject.to_string(), grant.created_at, *expires_at)
+            }
+        };
+        let grant = match active {
+            Active::Access { grant, .. } | Active::Refresh { grant, .. } => Some(grant),
+            Active::Client { .. } => None,
+        };
+        let is_refresh = matches!(active, Active::Refresh { .. });
+        let issued_at = Timestamp::seconds(issued_at);
+        Self {
+            scope: scope.clone(),
+            client_id: active.client().to_string(),
+            sub,
+            exp: expires_at.seconds(),
+            iat: issued_at,
+            nbf: issued_at,
+            username: grant.and_then(|grant| grant.username.clone()),
+            aud: active.audience().to_vec(),
+            iss: issuer.to_owned(),
+            token_type: (!is_refresh).then_some("Bearer"),
+            token_use: if is_refresh { "refresh_token" } else { "access_token" },
+            ext: grant
+                .and_then(|grant| grant.claims.as_ref())
+                .map(|claims| claims.0.clone())
+                .filter(|claims| claims.as_object().is_some_and(|claims| !claims.is_empty())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::{ClientId, GrantId, SessionId, Subject};
+    use crate::store::db::Json;
+    use crate::store::grant::LiveGrant;
+
+    const AT: Timestamp = Timestamp::from_seconds(1_753_358_400);
+    const END: Timestamp = Timestamp::from_seconds(1_753_362_000);
+
+    fn grant(claims: Option<Value>) -> LiveGrant {
+        LiveGrant {
+            id: GrantId::new(AT),
+            client_id: ClientId::new("web"),
+            subject: Subject::new("alice"),
+            session_id: SessionId::new(AT),
+            scope: Scope::parse("openid offline").unwrap(),
+            audience: Json(Vec::new()),
+            claims: claims.map(Json),
+            refresh_generation: 1,
+            refresh_expires_at: Some(END),
+            created_at: AT,
+            ends_at: END,
+            username: None,
+            email: None,
+            user_claims: None,
+        }
+    }
+
+    fn json_of(active: &Active) -> Value {
+        serde_json::to_value(Introspected::of(active, "https://op.example")).unwrap()
+    }
+
+    /// hydra.md appendix A6.
+    #[test]
+    fn an_access_token_of_a_grant() {
+        let grant = grant(Some(json!({"tenant": "x"})));
+        let active = Active::Access { scope: grant.scope.clone(), grant, issued_at: AT, expires_at: END };
+        assert_eq!(
+            json_of(&active),
+            json!({
+                "active": true, "scope": "openid offline", "client_id": "web", "sub": "alice", "exp": 1_753_362_000,
+                "iat": 1_753_358_400, "nbf": 1_753_358_400, "aud": [], "iss": "https://op.example",
+                "token_type": "Bearer", "token_use": "access_token", "ext": {"tenant": "x"},
+            })
+        );
+    }
+
+    #[test]
+    fn a_refresh_token_has_a_use_and_no_type() {
+        let mut grant = grant(Some(json!({})));
+        grant.username = Some("Alice".to_owned());
+        let told = json_of(&Active::Refresh { grant, expires_at: END });
+        assert_eq!((&told["token_use"], &told["username"]), (&json!("refresh_token"), &json!("Alice")));
+        assert!(told.get("token_type").is_none() && told.get("ext").is_none(), "{told}");
+    }
+
+    #[test]
+    fn a_client_by_itself_is_its_own_subject() {
+        let told = json_of(&Active::Client {
+            client: ClientId::new("robot"),
+            scope: Scope::default(),
+            audience: vec!["https://api.example".to_owned()],
+            issued_at: AT,
+            expires_at: END,
+        });
+        assert_eq!((&told["sub"], &told["client_id"]), (&json!("robot"), &json!("robot")));
+        assert_eq!(told["aud"], json!(["https://api.example"]));
+        assert!(told.get("scope").is_none() && told.get("username").is_none(), "{told}");
+    }
+
+    #[test]
+    fn of_a_dead_token_only_that_is_told() {
+        assert_eq!(serde_json::to_string(&Introspected::INACTIVE).unwrap(), r#"{"active":false}"#);
     }
 }

@@ -1,0 +1,84 @@
+//! Reading JSON: a body of `application/json` (RFC 8259), and what is wrong with one, in our words.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use serde::de::DeserializeOwned;
+
+use super::answer::JsonError;
+use super::middleware::unreadable_body;
+use crate::oauth::{Error, ErrorCode, Result};
+
+/// A body of JSON. The media type is required, because a page on another site can not send it without asking first
+/// (Fetch section 3.2.2): what it would send by itself, a form or plain text, is refused.
+pub struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = JsonError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, JsonError> {
+        if !is_json(request.headers()) {
+            let refusal = ErrorCode::InvalidRequest.because("The Content-Type must be application/json.");
+            return Err(refusal.with_status(415).into());
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable_body(&error))?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// Reads a value. The error says where, and nothing of what is there.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| describe(&error))
+}
+
+fn describe(error: &serde_json::Error) -> Error {
+    let what = if error.is_data() {
+        "The request body has a member that is missing, given twice, unknown or of the wrong type"
+    } else {
+        "The request body is not JSON"
+    };
+    let place = match error.line() {
+        0 => String::new(),
+        line => format!(" (line {line}, column {})", error.column()),
+    };
+    ErrorCode::InvalidRequest.because(format!("{what}{place}."))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(Ok(one)), None) = (lines.next().map(|line| line.to_str()), lines.next()) else { return false };
+    one.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn only_json_is_json() {
+        for (line, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/x-www-form-urlencoded", false),
+            ("text/plain; application/json", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(line))]);
+            assert_eq!(is_json(&headers), expected, "{line}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn an_error_tells_the_place_and_repeats_nothing() {
+        let syntax = parse::<Value>(b"{\"secret\": hunter2}").unwrap_err();
+        assert_eq!(syntax.description, "The request body is not JSON (line 1, column 12).");
+        let data = parse::<Vec<String>>(b"[\"a\",\n 17]").unwrap_err();
+        assert!(data.description.ends_with("of the wrong type (line 2, column 3)."), "{}", data.description);
+        assert_eq!((data.code, data.status), (ErrorCode::InvalidRequest, 400));
+    }
+}

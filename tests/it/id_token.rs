@@ -62,7 +62,8 @@ async fn without_openid_there_is_no_id_token() {
     let server = Server::start().await;
     let tokens = server.tokens_with("offline profile").await;
     assert!(tokens.id_token.is_none());
-    assert!(server.refresh("web", tokens.refresh()).await.tokens().id_token.is_none());
+    let tokens = server.refresh("web", tokens.refresh()).await.tokens();
+    assert!(tokens.id_token.is_none());
     assert_eq!(server.userinfo(&tokens.access_token).await.error(), (403, "insufficient_scope".to_owned()));
 }
 

@@ -22,11 +22,19 @@ async fn id_token(server: &Server, username: &str) -> String {
     server.token(&code).await.tokens().id_token.unwrap()
 }
 
-/// AZ-20, OpenID Connect Core section 3.1.2.6: an error at once, and nothing is begun.
+/// AZ-20, OpenID Connect Core section 3.1.2.6: an error at once, and nothing is begun. A form without cookies may have
+/// come from another site: the browser is let come by itself, and then it is the same.
 #[tokio::test]
 async fn az_20_silently_nobody_is_signed_in() {
     let server = Server::start().await;
-    server.assert_back(&Authorize::web().set("prompt", "none"), "login_required").await;
+    let mut browser = server.browser();
+    let asked = server.ask(&Authorize::web().set("prompt", "none")).await;
+    let posted = browser.follow(asked.post).await;
+    for answer in [asked.get, posted] {
+        answer.assert_back(&server, 302, "login_required");
+        assert!(answer.body.is_empty() && !answer.headers.contains_key("set-cookie"), "{:?}", answer.headers);
+    }
+    assert!(browser.cookies.is_empty());
 }
 
 /// AZ-20: a session that ended is none.

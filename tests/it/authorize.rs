@@ -364,18 +364,14 @@ async fn az_37_a_redirect_uri_that_is_removed_meanwhile_gets_no_code() {
     let login = browser.authorize(&Authorize::web()).await;
     let consent = browser.login(&login, "alice", PASSWORD, false).await;
     let challenge = consent.field("consent_challenge");
-    let id = ClientId::new("web");
-    let mut metadata = server.app().store.client(&id).await.unwrap().unwrap().metadata().clone();
-    metadata.redirect_uris = vec!["https://rp.example/new".to_owned()];
-    let change = ClientChange { metadata, secret_hash: None };
-    server.app().store.update_client(&id, &change, server.clock.now()).await.unwrap();
+    remove_redirect_uri(&server).await;
     for action in ["accept", "reject", "switch"] {
         let fields = [("consent_challenge", challenge.as_str()), ("action", action), ("grant_scope", "openid")];
         browser.post(&server.url("/consent"), &fields).await.assert_page(400, "invalid_request");
     }
     let page = server.url(&format!("/consent?consent_challenge={challenge}"));
     browser.get(&page).await.assert_page(400, "invalid_request");
-    server.app().store.delete_client(&id).await.unwrap();
+    server.app().store.delete_client(&ClientId::new("web")).await.unwrap();
     browser.get(&page).await.assert_page(401, "invalid_client");
     browser.login(&login, "alice", PASSWORD, false).await.assert_page(401, "invalid_client");
 }
@@ -389,9 +385,19 @@ async fn az_37_a_decided_consent_is_worth_nothing_without_its_redirect_uri() {
     let consent = browser.login(&login, "alice", PASSWORD, false).await;
     let challenge = consent.field("consent_challenge");
     let fields = [("consent_challenge", challenge.as_str()), ("action", "accept"), ("grant_scope", "openid")];
-    let decided = browser.post(&server.url("/consent"), &fields).await;
+    let decided = browser.post(&server.url("/consent"), &fields).await.location().unwrap();
+    remove_redirect_uri(&server).await;
+    browser.get(&decided).await.assert_page(400, "invalid_request");
     server.app().store.delete_client(&ClientId::new("web")).await.unwrap();
-    browser.follow(decided).await.assert_page(401, "invalid_client");
+    browser.get(&decided).await.assert_page(401, "invalid_client");
+}
+
+async fn remove_redirect_uri(server: &Server) {
+    let id = ClientId::new("web");
+    let mut metadata = server.app().store.client(&id).await.unwrap().unwrap().metadata().clone();
+    metadata.redirect_uris = vec!["https://rp.example/new".to_owned()];
+    let change = ClientChange { metadata, secret_hash: None };
+    server.app().store.update_client(&id, &change, server.clock.now()).await.unwrap();
 }
 
 async fn disable(server: &Server, username: &str) {

@@ -48,7 +48,7 @@ async fn the_response_is_where_its_mode_says() {
     }
 }
 
-/// A form_post response may not be kept, framed, or sent anywhere but to its client; what carries it is one script of ours
+/// A `form_post` response may not be kept, framed, or sent anywhere but to its client; what carries it is one script of ours
 /// (OAuth 2.0 Form Post Response Mode section 2; RU-25).
 #[tokio::test]
 async fn a_form_post_page_can_do_nothing_else() {
@@ -70,7 +70,7 @@ async fn a_form_post_page_can_do_nothing_else() {
     }
 }
 
-/// The target of a form_post is written into an attribute: a registered query stays data.
+/// The target of a `form_post` is written into an attribute: a registered query stays data.
 #[tokio::test]
 async fn ru_25_a_registered_query_stays_in_its_attribute() {
     let server = Server::start().await;

@@ -2,8 +2,10 @@
 //! database, SQLite or what `HYDRANT_TEST_DATABASE` names; `layers` and `statements` read the source itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
+mod advertised;
 mod authorization_code;
 mod authorize;
+mod changed_meanwhile;
 mod discovery;
 mod id_token;
 mod jwks;

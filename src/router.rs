@@ -23,11 +23,11 @@ use crate::oauth::server_metadata::{path, well_known_paths};
 
 /// What relying parties, browsers and people see.
 pub fn public(app: &App, drain: Drain) -> Router {
-    let routes = pages().merge(documents(app)).merge(apis(app));
+    let routes = pages().merge(keys()).merge(apis(app));
     let base = page::base(app);
     // Behind a proxy that strips the issuer's path and behind one that does not.
     let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes.clone()).merge(routes) };
-    finish(app, routes.merge(probes()), Options::public(&app.config, drain))
+    finish(app, routes.merge(discovery(app)).merge(probes()), Options::public(&app.config, drain))
 }
 
 /// What operators see.
@@ -50,13 +50,18 @@ fn pages() -> Router<App> {
         .route("/ui/logo/{client_id}", get(logo::get))
 }
 
-/// For everybody.
-fn documents(app: &App) -> Router<App> {
-    let discovery = well_known_paths(&app.config.urls.issuer_url)
+/// For everybody. These paths have the issuer's path in them where it belongs.
+fn discovery(app: &App) -> Router<App> {
+    let routes = well_known_paths(&app.config.urls.issuer_url)
         .into_iter()
         .fold(Router::new(), |routes, path| routes.route(&path, get(discovery::get)))
         .layer(Extension(discovery::document(&app.config)));
-    cors::public_document(discovery.route(path::JWKS, get(jwks::get)))
+    cors::public_document(routes)
+}
+
+/// For everybody.
+fn keys() -> Router<App> {
+    cors::public_document(Router::new().route(path::JWKS, get(jwks::get)))
 }
 
 /// For clients, also those that live in a browser.

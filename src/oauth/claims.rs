@@ -50,6 +50,11 @@ pub fn is_sound(name: &str, value: &Value) -> bool {
     }
 }
 
+/// The scopes that open claims, for discovery.
+pub fn scopes() -> impl Iterator<Item = &'static str> {
+    BY_SCOPE.iter().map(|(scope, _)| *scope)
+}
+
 /// Every standard claim that can be released, for discovery.
 pub fn names() -> impl Iterator<Item = &'static str> {
     BY_SCOPE.iter().flat_map(|(_, names)| names.iter().copied())

@@ -4,9 +4,9 @@ use serde::Serialize;
 use url::Url;
 
 use crate::config::{Config, Oidc, Urls};
-use crate::oauth::client_metadata::{AuthMethod, Rules};
-use crate::oauth::pkce;
+use crate::oauth::client_metadata::Rules;
 use crate::oauth::response_mode::ResponseMode;
+use crate::oauth::{claims, pkce};
 
 /// The public endpoints, below `urls.self.public`.
 pub mod path {
@@ -83,9 +83,8 @@ impl ServerMetadata {
     fn describe(urls: &Urls, oidc: &Oidc, rules: &Rules, introspection: bool, id_token_algs: &[&str]) -> Self {
         let endpoint = |path: &str| format!("{}{path}", urls.public);
         let algs: Vec<String> = id_token_algs.iter().map(|&alg| alg.to_owned()).collect();
-        // RFC 7662 section 2.1: who asks about a token must have proven who it is
-        let proofs =
-            || rules.auth_methods.iter().copied().filter(|method| *method != AuthMethod::None.as_str()).collect();
+        let own_scopes: Vec<&str> = OWN_SCOPES.into_iter().chain(claims::scopes()).collect();
+        let own_claims: Vec<&str> = std::iter::once("sub").chain(claims::names()).collect();
         Self {
             issuer: urls.issuer.clone(),
             authorization_endpoint: endpoint(path::AUTHORIZATION),
@@ -106,10 +105,11 @@ impl ServerMetadata {
 
             token_endpoint_auth_methods_supported: rules.auth_methods.clone(),
             revocation_endpoint_auth_methods_supported: rules.auth_methods.clone(),
-            introspection_endpoint_auth_methods_supported: introspection.then(proofs),
+            // A public client may ask about its own tokens (RFC 7662 section 2.1): it is known by having one.
+            introspection_endpoint_auth_methods_supported: introspection.then(|| rules.auth_methods.clone()),
 
-            scopes_supported: union(&OWN_SCOPES, &oidc.supported_scope),
-            claims_supported: union(&["sub"], &oidc.supported_claims),
+            scopes_supported: union(&own_scopes, &oidc.supported_scope),
+            claims_supported: union(&own_claims, &oidc.supported_claims),
             claim_types_supported: &["normal"],
             subject_types_supported: rules.subject_types.clone(),
             id_token_signing_alg_values_supported: algs.clone(),
@@ -171,8 +171,8 @@ mod tests {
         let list = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect();
         let oidc = Oidc {
             default_scope: Vec::new(),
-            supported_scope: list(&["profile", "openid"]),
-            supported_claims: list(&["sub", "email"]),
+            supported_scope: list(&["profile", "photos.read", "openid"]),
+            supported_claims: list(&["sub", "role", "email"]),
         };
         let metadata = ServerMetadata::describe(&urls, &oidc, &Rules::new(false), introspection, &["RS256", "ES256"]);
         serde_json::to_value(metadata).unwrap()
@@ -201,9 +201,14 @@ mod tests {
                 "ui_locales_supported": ["en"],
                 "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
                 "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-                "scopes_supported": ["openid", "offline", "offline_access", "profile"],
-                "claims_supported": ["sub", "email"],
+                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+                "scopes_supported":
+                    ["openid", "offline", "offline_access", "profile", "email", "address", "phone", "photos.read"],
+                "claims_supported": [
+                    "sub", "name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
+                    "picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email",
+                    "email_verified", "address", "phone_number", "phone_number_verified", "role",
+                ],
                 "claim_types_supported": ["normal"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256", "ES256"],

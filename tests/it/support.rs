@@ -1,8 +1,10 @@
 //! The harness: a real server in this process on a database of its own, and clients that speak HTTP to it.
 
+mod ask;
 mod browser;
 mod database;
 mod requests;
+mod verify;
 
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use serde_json::{Value, json};
 pub use browser::Browser;
 pub use database::Database;
 pub use requests::{Answer, Authorize, Introspection, Tokens, VERIFIER, challenge_of};
+pub use verify::verify_with;
 
 /// The one password of every user here.
 pub const PASSWORD: &str = "correct horse battery";

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hydrant::config::Config;
 use hydrant::store::Store;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::OnceCell;
 
@@ -57,6 +58,20 @@ impl Database {
 
     pub fn is_postgres(&self) -> bool {
         self.0.dsn.starts_with("postgres")
+    }
+
+    /// A statement behind the server's back; how many rows it changed.
+    pub async fn execute(&self, statement: &str) -> u64 {
+        if self.is_postgres() {
+            let mut connection = PgConnection::connect(self.dsn()).await.unwrap();
+            let done = connection.execute(AssertSqlSafe(statement)).await.unwrap().rows_affected();
+            connection.close().await.unwrap();
+            return done;
+        }
+        let mut connection = SqliteConnection::connect(self.dsn()).await.unwrap();
+        let done = connection.execute(AssertSqlSafe(statement)).await.unwrap().rows_affected();
+        connection.close().await.unwrap();
+        done
     }
 }
 

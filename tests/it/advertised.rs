@@ -1,0 +1,366 @@
+//! That discovery is true: every value that it names is called, and what it does not name fails (OpenID Connect Discovery
+//! section 3, RFC 8414 section 2).
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Authorize, PASSWORD, SECRET, Server, VERIFIER};
+
+fn list(document: &Value, name: &str) -> Vec<String> {
+    let values = document[name].as_array().unwrap_or_else(|| panic!("{name} is not a list: {}", document[name]));
+    assert!(!values.is_empty(), "{name}");
+    values.iter().map(|value| value.as_str().unwrap().to_owned()).collect()
+}
+
+async fn document(server: &Server) -> Value {
+    server.get("/.well-known/openid-configuration").await.json()
+}
+
+/// DI-05: every endpoint that is named is there, under its method; an endpoint that is not named is not there.
+#[tokio::test]
+async fn di_05_every_endpoint_is_there_and_no_other() {
+    let server = Server::start().await;
+    let document = document(&server).await;
+    let named: Vec<_> = document.as_object().unwrap().keys().map(String::as_str).collect();
+    let endpoints: Vec<_> =
+        named.iter().copied().filter(|name| name.ends_with("_endpoint") || name.ends_with("_uri")).collect();
+    let mut called = 0;
+    for (name, get, post) in [
+        ("authorization_endpoint", Some(400), Some(415)),
+        ("token_endpoint", None, Some(400)),
+        ("userinfo_endpoint", Some(401), Some(401)),
+        ("revocation_endpoint", None, Some(400)),
+        ("introspection_endpoint", None, Some(400)),
+        ("end_session_endpoint", Some(302), Some(303)),
+        ("jwks_uri", Some(200), None),
+    ] {
+        let url = document[name].as_str().unwrap_or_else(|| panic!("{name} is not named"));
+        for (method, expected) in [(reqwest::Method::GET, get), (reqwest::Method::POST, post)] {
+            let answer = Answer::of(server.http.request(method.clone(), url).send().await.unwrap()).await;
+            assert_eq!(answer.status, expected.unwrap_or(405), "{method} {name}: {}", answer.body);
+            assert_eq!(answer.status == 405, answer.header("allow").is_some(), "{method} {name}");
+        }
+        called += 1;
+    }
+    assert_eq!(endpoints.len(), called, "one of these is not called here: {endpoints:?}");
+    for path in [
+        "/connect/register",
+        "/oauth2/register",
+        "/oauth2/par",
+        "/oauth2/device/auth",
+        "/oauth2/device/verify",
+        "/oauth2/check_session",
+        "/oauth2/fallbacks/error",
+        "/oauth2/introspect/",
+        "/.well-known/webfinger",
+        "/admin/clients",
+        "/clients",
+        "/admin/keys/hydra.openid.id-token",
+    ] {
+        assert_eq!(server.get(path).await.status, 404, "{path}");
+        assert_eq!(server.post(path, &[]).await.status, 404, "{path}");
+    }
+}
+
+/// DI-05: without the public introspection, it is neither named nor there.
+#[tokio::test]
+async fn di_05_what_is_switched_off_is_not_named() {
+    let server = Server::with(|config| config.oauth2.public_introspection = false).await;
+    let document = document(&server).await;
+    assert!(document.as_object().unwrap().keys().all(|name| !name.starts_with("introspection_")), "{document}");
+    assert_eq!(server.post_as("rs1", "/oauth2/introspect", &[("token", "x")]).await.status, 404);
+}
+
+/// DI-05: response types, response modes and prompts.
+#[tokio::test]
+async fn di_05_the_authorization_endpoint_takes_what_is_named() {
+    let server = Server::start().await;
+    let document = document(&server).await;
+    let mut browser = server.signed_in("alice").await;
+    for kind in list(&document, "response_types_supported") {
+        let answer = browser.authorize(&Authorize::web().set("response_type", &kind)).await;
+        assert!(answer.parameter("code").is_some(), "{kind}");
+    }
+    for mode in list(&document, "response_modes_supported") {
+        let answer = browser.authorize(&Authorize::web().set("response_mode", &mode)).await;
+        let location = answer.location().unwrap_or_default();
+        match mode.as_str() {
+            "query" => assert!(location.contains("?code="), "{location}"),
+            "fragment" => assert!(location.contains("#code="), "{location}"),
+            "form_post" => assert!(answer.has_field("code"), "{}", answer.body),
+            other => panic!("{other} is not tested"),
+        }
+    }
+    for prompt in list(&document, "prompt_values_supported") {
+        let answer = browser.authorize(&Authorize::web().set("prompt", &prompt)).await;
+        match prompt.as_str() {
+            "none" => assert!(answer.parameter("code").is_some(), "{:?}", answer.location()),
+            "login" | "select_account" => assert!(answer.has_field("login_challenge"), "{:?}", answer.location()),
+            "consent" => assert!(answer.has_field("consent_challenge"), "{:?}", answer.location()),
+            other => panic!("{other} is not tested"),
+        }
+    }
+    let named = [
+        (
+            "response_type",
+            "response_types_supported",
+            "unsupported_response_type",
+            vec!["token", "id_token", "code token"],
+        ),
+        ("response_mode", "response_modes_supported", "unsupported_response_mode", vec!["jwt", "web_message"]),
+        ("prompt", "prompt_values_supported", "invalid_request", vec!["create", "enrol"]),
+    ];
+    for (parameter, name, error, values) in named {
+        for value in values {
+            assert!(!list(&document, name).contains(&value.to_owned()), "{value}");
+            server.assert_back(&Authorize::web().set(parameter, value), error).await;
+        }
+    }
+}
+
+/// DI-05: PKCE by every method that is named and by no other.
+#[tokio::test]
+async fn di_05_pkce_methods() {
+    let server = Server::start().await;
+    let document = document(&server).await;
+    let mut browser = server.signed_in("alice").await;
+    for method in list(&document, "code_challenge_methods_supported") {
+        let code = browser.code(&Authorize::web().set("code_challenge_method", &method), "alice").await;
+        server.redeem("web", &code, "https://rp.example/cb", None).await.assert_error(400, "invalid_grant");
+        server.redeem("web", &code, "https://rp.example/cb", Some(VERIFIER)).await.tokens();
+    }
+    for method in ["plain", "s256", "S512", ""] {
+        assert!(!list(&document, "code_challenge_methods_supported").contains(&method.to_owned()));
+        server.assert_back(&Authorize::web().set("code_challenge_method", method), "invalid_request").await;
+    }
+}
+
+/// DI-05: a grant type that is named leads to tokens; any other is `unsupported_grant_type`.
+#[tokio::test]
+async fn di_05_grant_types() {
+    let server = Server::start().await;
+    let document = document(&server).await;
+    let named = list(&document, "grant_types_supported");
+    let mut refresh_token = String::new();
+    for grant in &named {
+        match grant.as_str() {
+            "authorization_code" => {
+                let tokens = server.tokens_with("openid offline").await;
+                tokens.refresh().clone_into(&mut refresh_token);
+            }
+            "refresh_token" => drop(server.refresh("web", &refresh_token).await.tokens()),
+            "client_credentials" => {
+                let answer = server.post_as("svc", "/oauth2/token", &[("grant_type", grant)]).await;
+                assert_eq!(answer.tokens().token_type, "bearer");
+            }
+            other => panic!("{other} is not tested"),
+        }
+    }
+    for grant in [
+        "password",
+        "implicit",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    ] {
+        assert!(!named.contains(&grant.to_owned()));
+        let fields = [("grant_type", grant), ("username", "alice"), ("password", PASSWORD), ("assertion", "x")];
+        server.post_as("web", "/oauth2/token", &fields).await.assert_error(400, "unsupported_grant_type");
+    }
+}
+
+/// DI-05: how clients authenticate, at each endpoint that names it.
+#[tokio::test]
+async fn di_05_client_authentication() {
+    let server = Server::start().await;
+    let document = document(&server).await;
+    let post = json!({
+        "redirect_uris": ["https://rp.example/cb"], "grant_types": ["authorization_code", "client_credentials"],
+        "token_endpoint_auth_method": "client_secret_post", "scope": "openid photos.read",
+    });
+    server.client("post", post).await;
+    let methods = |endpoint: &str| list(&document, &format!("{endpoint}_endpoint_auth_methods_supported"));
+    for (endpoint, path, fields, granted) in [
+        ("token", "/oauth2/token", vec![("grant_type", "client_credentials"), ("scope", "photos.read")], 200),
+        ("revocation", "/oauth2/revoke", vec![("token", "hya_x")], 200),
+        ("introspection", "/oauth2/introspect", vec![("token", "hya_x")], 200),
+    ] {
+        let url = server.url(path);
+        for method in ["client_secret_basic", "client_secret_post", "none"] {
+            let is_named = methods(endpoint).contains(&method.to_owned());
+            let mut fields = fields.clone();
+            let request = server.http.post(&url);
+            let request = match method {
+                "client_secret_basic" => request.basic_auth("svc", Some(SECRET)),
+                "client_secret_post" => {
+                    fields.extend([("client_id", "post"), ("client_secret", SECRET)]);
+                    request
+                }
+                _ => {
+                    fields.push(("client_id", "spa"));
+                    request
+                }
+            };
+            let answer = Answer::of(request.form(&fields).send().await.unwrap()).await;
+            // A public client is known by its id, and has no token of its own (RFC 6749 section 4.4).
+            let granted = if (endpoint, method) == ("token", "none") { 400 } else { granted };
+            assert_eq!(answer.status, if is_named { granted } else { 401 }, "{endpoint} {method}: {}", answer.body);
+            if granted == 400 {
+                assert_eq!(answer.error().1, "unauthorized_client");
+            }
+        }
+        for method in methods(endpoint) {
+            assert!(["client_secret_basic", "client_secret_post", "none"].contains(&method.as_str()), "{method}");
+        }
+        let mut fields = fields.clone();
+        fields.extend([
+            ("client_id", "svc"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", "e30.e30.x"),
+        ]);
+        server.post(path, &fields).await.assert_error(401, "invalid_client");
+    }
+    let tokens = server.browser().code(&Authorize::of("spa", "https://spa.example/cb"), "alice").await;
+    server.redeem("spa", &tokens, "https://spa.example/cb", Some(VERIFIER)).await.tokens();
+}
+
+/// DI-05: every scope that is named is granted and does something; every claim that is named can be had, and the person's
+/// others can not.
+#[tokio::test]
+async fn di_05_scopes_and_claims() {
+    let server = Server::start().await;
+    let document = document(&server).await;
+    let (scopes, claims) = (list(&document, "scopes_supported"), list(&document, "claims_supported"));
+    let everything = json!({
+        "name": "n", "family_name": "n", "given_name": "n", "middle_name": "n", "nickname": "n", "profile": "https://p.example",
+        "picture": "https://p.example/p", "website": "https://w.example", "gender": "n", "birthdate": "2000-01-01",
+        "zoneinfo": "Europe/Paris", "locale": "fr-CA", "updated_at": 1, "email_verified": true,
+        "address": { "country": "FR" }, "phone_number": "+1", "phone_number_verified": false, "role": "admin",
+    });
+    server.user("carol", everything, false).await;
+    let client = json!({
+        "redirect_uris": ["https://rp.example/cb"], "grant_types": ["authorization_code", "refresh_token"],
+        "scope": scopes.join(" "),
+    });
+    server.client("all", client).await;
+    let tokens = |scope: String| {
+        let server = &server;
+        async move {
+            let request = Authorize::of("all", "https://rp.example/cb").set("scope", &scope);
+            let code = server.browser().code(&request, "carol").await;
+            server.redeem("all", &code, "https://rp.example/cb", Some(VERIFIER)).await.tokens()
+        }
+    };
+    let bare = tokens("openid".to_owned()).await;
+    assert!(bare.refresh_token.is_none());
+    let nothing = server.userinfo(&bare.access_token).await.json();
+    assert_eq!(nothing.as_object().unwrap().len(), 1, "{nothing}");
+    for scope in &scopes {
+        let given = tokens(format!("openid {scope}").replace("openid openid", "openid")).await;
+        assert!(given.scope.split(' ').any(|one| one == scope), "{scope}: {}", given.scope);
+        let told = server.userinfo(&given.access_token).await.json();
+        match scope.as_str() {
+            "openid" => assert!(given.id_token.is_some()),
+            "offline" | "offline_access" => assert!(given.refresh_token.is_some(), "{scope}"),
+            _ => assert!(told.as_object().unwrap().len() > 1, "{scope} tells nothing: {told}"),
+        }
+    }
+    let all = tokens(scopes.join(" ")).await;
+    let told = server.userinfo(&all.access_token).await.json();
+    let mut told: Vec<_> = told.as_object().unwrap().keys().cloned().collect();
+    let mut named = claims;
+    told.sort();
+    named.sort();
+    assert_eq!(told, named, "what is told, and what is named");
+    let not_registered = Authorize::web().set("scope", "openid address");
+    server.assert_back(&not_registered, "invalid_scope").await;
+}
+
+/// DI-05: how tokens are signed, whom they are about, and the switches.
+#[tokio::test]
+async fn di_05_formats_and_switches() {
+    let server = Server::start().await;
+    let document = document(&server).await;
+    let tokens = server.tokens_with("openid").await;
+    let (header, claims) = server.verify(tokens.id_token.as_deref().unwrap(), "web").await;
+    for name in ["id_token_signing_alg_values_supported", "id_token_signed_response_alg"] {
+        assert_eq!(list(&document, name), [format!("{:?}", header.alg)], "{name}");
+    }
+    for name in ["userinfo_signing_alg_values_supported", "userinfo_signed_response_alg"] {
+        assert_eq!(list(&document, name), ["none"], "{name}");
+    }
+    let userinfo = server.userinfo(&tokens.access_token).await;
+    assert!(userinfo.header("content-type").unwrap().starts_with("application/json"));
+    assert_eq!(
+        (list(&document, "subject_types_supported"), list(&document, "claim_types_supported")),
+        (vec!["public".to_owned()], vec!["normal".to_owned()])
+    );
+    let code = server.code_for(&Authorize::of("two", "https://two.example/cb")).await;
+    let other = server.redeem("two", &code, "https://two.example/cb", Some(VERIFIER)).await.tokens();
+    assert_eq!(other.claims()["sub"], claims["sub"], "public: the same for every client");
+    for locale in list(&document, "ui_locales_supported") {
+        let page = server.browser().authorize(&Authorize::web().set("ui_locales", &locale)).await;
+        assert!(page.body.contains(&format!("lang=\"{locale}\"")), "{locale}");
+    }
+    for (name, parameter, error) in [
+        ("request_parameter_supported", "request", "request_not_supported"),
+        ("request_uri_parameter_supported", "request_uri", "request_uri_not_supported"),
+    ] {
+        assert_eq!(document[name], false, "{name}");
+        server.assert_back(&Authorize::web().set(parameter, "x"), error).await;
+    }
+    for name in [
+        "claims_parameter_supported",
+        "backchannel_logout_supported",
+        "backchannel_logout_session_supported",
+        "frontchannel_logout_supported",
+        "frontchannel_logout_session_supported",
+    ] {
+        assert_eq!(document[name], false, "{name}");
+    }
+    // What is named in the document and tested nowhere above.
+    let tested = [
+        "_endpoint",
+        "_uri",
+        "response_types_supported",
+        "response_modes_supported",
+        "prompt_values_supported",
+        "code_challenge_methods_supported",
+        "grant_types_supported",
+        "_endpoint_auth_methods_supported",
+        "scopes_supported",
+        "claims_supported",
+        "_signing_alg_values_supported",
+        "_signed_response_alg",
+        "subject_types_supported",
+        "claim_types_supported",
+        "ui_locales_supported",
+        "_parameter_supported",
+        "_logout_supported",
+        "_logout_session_supported",
+        "issuer",
+    ];
+    for (name, value) in document.as_object().unwrap() {
+        assert!(tested.iter().any(|suffix| name.ends_with(suffix)), "{name} is not tested");
+        assert!(!value.is_null(), "{name}");
+    }
+}
+
+/// AZ-26: what is said not to be supported is not read, so that nothing in it can do harm.
+#[tokio::test]
+async fn az_26_the_claims_parameter_is_not_read() {
+    let server = Server::start().await;
+    let mut browser = server.signed_in("alice").await;
+    let deep = format!("{}1{}", "{\"a\":".repeat(200), "}".repeat(200));
+    let admin = r#"{"id_token":{"sub":{"value":"admin"},"name":{"essential":true}}}"#;
+    for claims in ["not json", "[]", &deep, admin] {
+        let code = browser.code(&Authorize::web().set("claims", claims), "alice").await;
+        let told = server.token(&code).await.tokens().claims();
+        assert_eq!(told["sub"], server.subject("alice").await.as_str());
+        assert!(!told.contains_key("name") && told["acr"] == "1");
+    }
+    let large = server.ask(&Authorize::web().set("claims", &"x".repeat(20 * 1024))).await;
+    assert_eq!(large.get.status, 414);
+    let form = Authorize::web().set("claims", &"x".repeat(1024 * 1024));
+    let answer = server.http.post(server.url("/oauth2/auth")).form(form.fields()).send().await.unwrap();
+    Answer::of(answer).await.assert_error(413, "invalid_request");
+}

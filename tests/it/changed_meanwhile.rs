@@ -1,0 +1,111 @@
+//! What changes while a flow is on its way: a client's redirect URI, the client, the person (RFC 9700 section 4.1).
+
+use hydrant::id::ClientId;
+use hydrant::store::client::ClientChange;
+use hydrant::store::user::User;
+
+use crate::support::{Authorize, PASSWORD, Server};
+
+/// AZ-37: what was proven when the flow began must still be so when it goes on.
+#[tokio::test]
+async fn az_37_a_redirect_uri_that_is_removed_meanwhile_gets_no_code() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let login = browser.authorize(&Authorize::web()).await;
+    let consent = browser.login(&login, "alice", PASSWORD, false).await;
+    let challenge = consent.field("consent_challenge");
+    remove_redirect_uri(&server).await;
+    for action in ["accept", "reject", "switch"] {
+        let fields = [("consent_challenge", challenge.as_str()), ("action", action), ("grant_scope", "openid")];
+        browser.post(&server.url("/consent"), &fields).await.assert_page(400, "invalid_request");
+    }
+    let page = server.url(&format!("/consent?consent_challenge={challenge}"));
+    browser.get(&page).await.assert_page(400, "invalid_request");
+    server.app().store.delete_client(&ClientId::new("web")).await.unwrap();
+    browser.get(&page).await.assert_page(401, "invalid_client");
+    browser.login(&login, "alice", PASSWORD, false).await.assert_page(401, "invalid_client");
+}
+
+/// AZ-37: also between the consent and the redirect.
+#[tokio::test]
+async fn az_37_a_decided_consent_is_worth_nothing_without_its_redirect_uri() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let login = browser.authorize(&Authorize::web()).await;
+    let consent = browser.login(&login, "alice", PASSWORD, false).await;
+    let challenge = consent.field("consent_challenge");
+    let fields = [("consent_challenge", challenge.as_str()), ("action", "accept"), ("grant_scope", "openid")];
+    let decided = browser.post(&server.url("/consent"), &fields).await.location().unwrap();
+    remove_redirect_uri(&server).await;
+    browser.get(&decided).await.assert_page(400, "invalid_request");
+    server.app().store.delete_client(&ClientId::new("web")).await.unwrap();
+    browser.get(&decided).await.assert_page(401, "invalid_client");
+}
+
+async fn remove_redirect_uri(server: &Server) {
+    let id = ClientId::new("web");
+    let mut metadata = server.app().store.client(&id).await.unwrap().unwrap().metadata().clone();
+    metadata.redirect_uris = vec!["https://rp.example/new".to_owned()];
+    let change = ClientChange { metadata, secret_hash: None };
+    server.app().store.update_client(&id, &change, server.clock.now()).await.unwrap();
+}
+
+async fn disable(server: &Server, username: &str) {
+    let user = server.app().store.user_by_name(username).await.unwrap().unwrap();
+    server.app().store.update_user(&User { disabled: true, ..user }, server.clock.now()).await.unwrap();
+}
+
+/// AZ-38: a person who is disabled at the consent page gets no code, whatever is answered there: the session is gone, as
+/// after a logout in another tab.
+#[tokio::test]
+async fn az_38_a_user_who_is_disabled_before_consent_gets_no_code() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let login = browser.authorize(&Authorize::web()).await;
+    let consent = browser.login(&login, "alice", PASSWORD, false).await;
+    let challenge = consent.field("consent_challenge");
+    disable(&server, "alice").await;
+    for action in ["accept", "reject", "switch"] {
+        let fields = [("consent_challenge", challenge.as_str()), ("action", action), ("grant_scope", "openid")];
+        browser.post(&server.url("/consent"), &fields).await.assert_page(403, "request_forbidden");
+    }
+    let page = browser.get(&server.url(&format!("/consent?consent_challenge={challenge}"))).await;
+    page.assert_page(403, "request_forbidden");
+    assert!(browser.authorize(&Authorize::web()).await.has_field("login_challenge"), "nobody is signed in");
+}
+
+/// AZ-38: between consent and redirect, there is no session any more that a code could come from.
+#[tokio::test]
+async fn az_38_a_user_who_is_disabled_after_consent_gets_no_code() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let login = browser.authorize(&Authorize::web()).await;
+    let consent = browser.login(&login, "alice", PASSWORD, false).await;
+    let challenge = consent.field("consent_challenge");
+    let fields = [("consent_challenge", challenge.as_str()), ("action", "accept"), ("grant_scope", "openid")];
+    let decided = browser.post(&server.url("/consent"), &fields).await;
+    disable(&server, "alice").await;
+    let answer = browser.follow(decided).await;
+    answer.assert_back(&server, 302, "login_required");
+}
+
+/// AZ-38: between code and token.
+#[tokio::test]
+async fn az_38_the_code_of_a_disabled_user_is_dead() {
+    let server = Server::start().await;
+    let code = server.code_for(&Authorize::web()).await;
+    disable(&server, "alice").await;
+    server.token(&code).await.assert_error(400, "invalid_grant");
+}
+
+/// AZ-38, LC-23: at the login page a disabled account looks like a wrong password; there is no code to be had.
+#[tokio::test]
+async fn az_38_a_disabled_user_can_not_sign_in() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let login = browser.authorize(&Authorize::web()).await;
+    let answer = browser.login(&login, "disabled", PASSWORD, false).await;
+    assert!(answer.status == 400 && answer.has_field("login_challenge"), "{} {}", answer.status, answer.body);
+    assert!(!answer.headers.contains_key("set-cookie"));
+    assert_eq!(answer.body, browser.login(&login, "disabled", "a wrong password", false).await.body);
+}

@@ -199,12 +199,14 @@ async fn co_05_a_code_that_is_redeemed_while_its_ground_goes_leaves_nothing_aliv
         let code = browser.code(&request, "alice").await;
         let answers = race(3, |racer| {
             let (server, code, hint) = (Arc::clone(&servers[racer % 2]), code.clone(), hint.clone());
+            // An ID token is known to the issuer that it names.
+            let issuer = Arc::clone(&servers[0]);
             let (client, callback) = (client.clone(), callback.clone());
             async move {
                 match racer {
                     0 => Some(server.redeem(&client, &code, &callback, Some(crate::support::VERIFIER)).await),
                     1 if round % 2 == 0 => {
-                        let answer = server.get(&format!("/oauth2/sessions/logout?id_token_hint={hint}")).await;
+                        let answer = issuer.get(&format!("/oauth2/sessions/logout?id_token_hint={hint}")).await;
                         assert!(answer.status < 400, "{} {}", answer.status, answer.body);
                         None
                     }

@@ -39,7 +39,7 @@ async fn rv_08_in_12_ui_12_without_the_store_every_endpoint_is_503() {
             &server.redeem("web", &code, "https://rp.example/cb", Some(&VERIFIER.replace('a', "b"))).await,
         );
         assert_unavailable(&server.refresh("web", tokens.refresh()).await);
-        assert_unavailable(&server.admin(reqwest::Method::GET, "/clients/web", None).await);
+        assert_unavailable(&server.admin(reqwest::Method::GET, "/clients", None).await);
         assert_unavailable(&server.admin(reqwest::Method::POST, "/clients", Some(&json!({}))).await);
         assert_unavailable(&server.admin(reqwest::Method::GET, "/users", None).await);
         // An unknown client is not known to be unknown.

@@ -135,10 +135,12 @@ async fn ui_10_exactly_the_claims_of_the_granted_scopes() {
     // What the person did not agree to is not told, though it was asked for.
     let mut browser = server.browser();
     let page = browser.authorize(&Authorize::web().set("scope", "openid email profile")).await;
-    let page = browser.login(&page, "alice", crate::support::PASSWORD, false).await;
+    let page = browser.login(&page, "bob", crate::support::PASSWORD, false).await;
     let code = browser.consent(&page, &["openid", "email"], false).await.parameter("code").unwrap();
     let tokens = server.token(&code).await.tokens();
     assert_eq!(tokens.scope, "openid email");
+    let sub = server.subject("bob").await;
+    let email = json!({ "sub": sub, "email": "bob@example.com", "email_verified": false });
     assert_eq!(server.userinfo(&tokens.access_token).await.json(), email);
 }
 
@@ -194,7 +196,7 @@ async fn ui_16_only_the_clients_own_origins_may_read() {
         assert_eq!(called.status, 200);
         for answer in [&preflight, &called] {
             let named = answer.header("access-control-allow-origin");
-            assert_eq!(named, allowed.then_some(origin), "{origin}");
+            assert_eq!(named, allowed.then_some(origin), "{origin}: {answer:?}");
             assert!(
                 answer
                     .headers

@@ -269,8 +269,8 @@ fn row_identity(set: &str, id: &str) -> String {
     format!("keys/{set}/{id}")
 }
 
-fn unreadable(id: &str, reason: impl ToString) -> Error {
-    Error::Unreadable { id: id.to_owned(), reason: reason.to_string() }
+fn unreadable(id: &str, reason: impl std::fmt::Display) -> Error {
+    Error::Unreadable { id: id.to_owned(), reason: format!("{reason}") }
 }
 
 fn state(row: &KeyRow, rows: &[KeyRow], now: Timestamp) -> &'static str {

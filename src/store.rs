@@ -43,7 +43,7 @@ impl Store {
         let store = Self(Arc::new(Inner {
             lanes: grant::Lanes::start(&db),
             db,
-            clients: client::Memory::new(),
+            clients: client::Memory::default(),
             keys_changed: Notify::new(),
         }));
         events::listen(&store);

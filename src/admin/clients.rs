@@ -87,7 +87,10 @@ pub async fn create(app: &App, input: Input) -> Result<Shown> {
         created_at: now,
         updated_at: now,
     };
-    app.store.insert_client(&client).await?;
+    app.store.insert_client(&client).await.map_err(|error| match error {
+        db::Error::Conflict => ErrorCode::Conflict.because("The client_id is in use, by a client or as a user's id."),
+        other => other.into(),
+    })?;
     tracing::info!(client = %client.id, "a client was created");
     Ok(Shown::new(&client, secret.map(|(_, secret)| secret)))
 }

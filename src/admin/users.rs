@@ -65,13 +65,11 @@ pub struct Shown {
 
 impl From<User> for Shown {
     fn from(user: User) -> Self {
-        let mut claims = user.claims.0;
-        claims.remove("email");
         Self {
             id: user.id,
             username: user.username,
             email: user.email,
-            claims,
+            claims: user.claims.0,
             disabled: user.disabled,
             created_at: user.created_at.rfc3339(),
             updated_at: user.updated_at.rfc3339(),
@@ -204,11 +202,8 @@ fn checked(id: Subject, input: Input, now: Timestamp) -> Result<User> {
     rules::check_username(&input.username, email.as_deref())?;
     let mut claims = input.claims.unwrap_or_default();
     rules::check_claims(&claims, email.as_deref())?;
-    // The tokens' `email` is read from the claims: there is one address, and it is the person's.
-    match &email {
-        Some(email) => claims.insert("email".to_owned(), Value::from(email.as_str())),
-        None => claims.remove("email"),
-    };
+    // There is one address, and it is the person's own member: of two, one would be wrong some day.
+    claims.remove("email");
     Ok(User {
         id,
         username: input.username,
@@ -288,9 +283,10 @@ mod tests {
 
     #[test]
     fn what_is_shown_has_no_hash_and_can_be_sent_back() {
-        let mut user = user(r#"{"username": "alice", "email": "a@x.example", "claims": {"name": "A"}}"#).unwrap();
+        let text = r#"{"username": "alice", "email": "a@x.example",
+            "claims": {"name": "A", "email": "a@x.example"}}"#;
+        let mut user = user(text).unwrap();
         user.password_hash = Some("$argon2id$…".to_owned());
-        assert_eq!(user.claims.0["email"], "a@x.example");
         let shown = serde_json::to_value(Shown::from(user)).unwrap();
         assert_eq!(
             shown,

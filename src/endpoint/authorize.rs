@@ -17,7 +17,7 @@ use crate::oauth::{Error, ErrorCode};
 use crate::ui::form_post;
 
 /// The longest request that is sent on from POST to GET.
-const LONGEST_QUERY: usize = 4096;
+pub const LONGEST_QUERY: usize = 4096;
 
 pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::FOUND };

@@ -4,13 +4,14 @@ use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use super::authorize::Answer;
+use super::authorize::{Answer, LONGEST_QUERY};
 use crate::app::App;
 use crate::flow::{self, Ended, Farewell};
 use crate::http::cookies::{self, Cookies};
 use crate::http::form;
 use crate::oauth::params::Params;
-use crate::oauth::{Error, ErrorCode, Result};
+use crate::oauth::server_metadata::path;
+use crate::oauth::{ErrorCode, Result};
 
 pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::FOUND };
@@ -26,7 +27,21 @@ pub async fn post(State(app): State<App>, request: Request) -> Response {
         true => form::read(request, &app).await,
         false => Params::parse(b""),
     };
+    if let Ok(params) = &params
+        && let Some(location) = by_get(&app, &headers, params)
+    {
+        return answer.redirect(&location);
+    }
     serve(&answer, params).await.unwrap_or_else(|error| answer.page(error))
+}
+
+/// A form that another site has sent comes without our cookies (SameSite=Lax): whoever is signed in is only seen when
+/// the browser comes by itself.
+fn by_get(app: &App, headers: &HeaderMap, params: &Params) -> Option<String> {
+    let foreign = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    let query = params.encode();
+    (foreign && !headers.contains_key(header::COOKIE) && query.len() <= LONGEST_QUERY)
+        .then(|| format!("{}{}?{query}", app.config.urls.public, path::END_SESSION))
 }
 
 async fn serve(answer: &Answer<'_>, params: Result<Params>) -> Result<Response> {
@@ -45,7 +60,7 @@ async fn serve(answer: &Answer<'_>, params: Result<Params>) -> Result<Response> 
         Ended::Ask(challenge) => {
             if cookies.browser.is_none() {
                 // A session without its browser: the cookie was lost, and nobody can confirm anything.
-                return Err(Error::from(ErrorCode::RequestForbidden.because("Cookies are blocked.")));
+                return Err(ErrorCode::RequestForbidden.because("Cookies are blocked."));
             }
             Ok(answer.redirect(&format!("{}/logout?logout_challenge={challenge}", app.config.urls.public)))
         }

@@ -86,7 +86,7 @@ fn from_header(headers: &HeaderMap) -> Result<Option<String>, BearerError> {
     if second.is_some() {
         return Err(two_tokens().into());
     }
-    let malformed = || Error::from(ErrorCode::InvalidRequest.because("The Authorization header is not well-formed."));
+    let malformed = || ErrorCode::InvalidRequest.because("The Authorization header is not well-formed.");
     let line = line.to_str().map_err(|_| malformed())?;
     let (scheme, token) = line.split_once(' ').unwrap_or((line, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {

@@ -13,7 +13,7 @@ use super::{Error, ErrorCode, Result, redirect_uri};
 use crate::config::ScopeStrategy;
 use crate::id::{ClientId, Subject};
 
-/// The longest state, nonce, hint or login_hint: a request travels sealed in a URL.
+/// The longest state, nonce, `id_token_hint` or `login_hint`: a request travels sealed in a URL.
 const LONGEST_VALUE: usize = 2048;
 
 /// A request that may be shown to a person.

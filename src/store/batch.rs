@@ -85,7 +85,7 @@ async fn answer<J: Job>(db: &Db, group: Vec<Waiting<J>>) {
                 let _ = reply.send(Ok(answer));
             }
         }
-        Err(Error::Unavailable(error)) if jobs.len() > 1 && error.as_database_error().is_some() => {
+        Err(error) if jobs.len() > 1 && error.is_about_data() => {
             for (job, reply) in jobs.iter().zip(replies) {
                 let single = J::run(db, std::slice::from_ref(job)).await;
                 let _ = reply.send(single.and_then(|mut answers| answers.pop().ok_or(Error::Busy)));

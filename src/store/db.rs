@@ -46,11 +46,18 @@ impl From<sqlx::Error> for Error {
 impl Error {
     /// The database itself asks to try again: a serialization failure or a deadlock.
     pub fn is_transient(&self) -> bool {
-        let Self::Unavailable(error) = self else { return false };
-        error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01"))
+        self.code().is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01"))
+    }
+
+    /// The values of one request may be at fault (SQLSTATE classes 22 and 23), and not the database.
+    pub fn is_about_data(&self) -> bool {
+        matches!(self, Self::Conflict)
+            || self.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+    }
+
+    fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+        let Self::Unavailable(error) = self else { return None };
+        error.as_database_error().and_then(sqlx::error::DatabaseError::code)
     }
 }
 
@@ -299,6 +306,8 @@ pub(crate) use row;
 pub struct Json<T>(pub T);
 
 impl<T: Serialize> Json<T> {
+    /// # Panics
+    /// Where the value is not one that JSON can hold, which ours never are.
     pub fn text(&self) -> String {
         serde_json::to_string(&self.0).expect("what we keep as JSON are plain structs and lists")
     }
@@ -362,7 +371,6 @@ macro_rules! column {
                 &self,
                 buffer: &mut <D as sqlx::Database>::ArgumentBuffer,
             ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
-                #[expect(clippy::redundant_closure_call, reason = "the conversion is the macro's argument")]
                 let plain: $plain = ($into)(self);
                 plain.encode(buffer)
             }
@@ -373,7 +381,6 @@ macro_rules! column {
             $plain: Decode<'r, D>,
         {
             fn decode(value: <D as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-                #[expect(clippy::redundant_closure_call, reason = "the conversion is the macro's argument")]
                 ($from)(<$plain>::decode(value)?)
             }
         }

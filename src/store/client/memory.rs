@@ -11,6 +11,7 @@ use crate::id::ClientId;
 const MOST: usize = 10_000;
 
 /// Remembers clients while changes made elsewhere are heard of; while they are not, remembers nothing.
+#[derive(Default)]
 pub struct Memory {
     clients: RwLock<HashMap<ClientId, Arc<Client>>>,
     /// Counts changes, so that a row read before a change is not kept after it.
@@ -19,10 +20,6 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub fn new() -> Self {
-        Self { clients: RwLock::default(), generation: AtomicU64::new(0), listening: AtomicBool::new(false) }
-    }
-
     pub fn get(&self, id: &ClientId) -> Option<Arc<Client>> {
         if !self.listening.load(Ordering::Acquire) {
             return None;

@@ -1,0 +1,217 @@
+//! `hydrant client`: the admin API's clients, straight on the configured database.
+
+mod flags;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand};
+
+use self::flags::Flags;
+use super::output::{Format, card, print, print_json, table};
+use super::{Global, Misuse, input, open};
+use crate::admin::clients::{self, Filter, Input, Shown};
+use crate::admin::{Asked, Page};
+use crate::app::App;
+use crate::id::ClientId;
+use crate::oauth::client_metadata::ClientMetadata;
+use crate::secret::Secret;
+
+#[derive(Debug, Args)]
+pub struct Clients {
+    #[command(subcommand)]
+    what: What,
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Registers a client; its secret is shown this once.
+    #[command(after_help = "\
+Examples:
+  hydrant client create --id web --name 'Our shop' --redirect-uri https://shop.example.com/callback \\
+      --grant-type authorization_code --grant-type refresh_token --scope 'openid offline_access profile email'
+  hydrant client create --id app --redirect-uri com.example.app:/callback --token-endpoint-auth-method none
+  hydrant client create --id robot --grant-type client_credentials --scope reports.read
+  hydrant client create --id web --secret - < secret.txt …      a secret that you chose")]
+    Create(Box<Create>),
+    /// Lists clients.
+    List {
+        /// Only those of exactly this name.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Only those of exactly this owner.
+        #[arg(long, value_name = "OWNER")]
+        owner: Option<String>,
+    },
+    /// Shows clients; never a secret.
+    Get {
+        #[arg(required = true, value_name = "CLIENT")]
+        ids: Vec<String>,
+    },
+    /// Changes what is given, and keeps the rest.
+    #[command(after_help = "\
+Examples:
+  hydrant client update web --redirect-uri https://a.example.com/cb --redirect-uri https://b.example.com/cb
+      a list is replaced as a whole; one empty value empties it
+  hydrant client update web --secret - < secret.txt")]
+    Update(Box<Update>),
+    /// Deletes clients; their tokens are dead from then on.
+    Delete {
+        #[arg(required = true, value_name = "CLIENT")]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Create {
+    /// The client's id; made up unless given.
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    #[command(flatten)]
+    secret: ChosenSecret,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Args)]
+struct Update {
+    #[arg(value_name = "CLIENT")]
+    id: String,
+    #[command(flatten)]
+    secret: ChosenSecret,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Args)]
+struct ChosenSecret {
+    /// A secret of your own, 6 characters at least; `-` reads it from standard input. Unless given, one of 256 random
+    /// bits is made.
+    #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
+    secret: Option<String>,
+}
+
+impl ChosenSecret {
+    fn read(&self) -> Result<Option<Secret>> {
+        self.secret.as_deref().map(|secret| input::given(secret, "the client's secret")).transpose()
+    }
+}
+
+pub async fn run(args: &Clients, global: &Global) -> Result<()> {
+    let format = args.format;
+    match &args.what {
+        What::Create(create) => {
+            let mut metadata = ClientMetadata::default();
+            create.flags.apply(&mut metadata)?;
+            flags::fill_in(&mut metadata);
+            let input = Input { client_id: create.id.clone(), client_secret: create.secret.read()?, metadata };
+            let client = open::with_app(global, async |app| Ok(clients::create(app, input).await?)).await;
+            show_one(&client.context("the client was not created")?, format)
+        }
+        What::List { name, owner } => {
+            let filter = Filter { name: name.as_deref(), owner: owner.as_deref() };
+            show_all(&list(global, filter).await?, format)
+        }
+        What::Get { ids } => {
+            let found = open::with_app(global, async |app| all(app, ids).await).await?;
+            if let [client] = &found[..] { show_one(client, format) } else { show_all(&found, format) }
+        }
+        What::Update(update) => {
+            let secret = update.secret.read()?;
+            if secret.is_none() && update.flags.are_empty() {
+                return Err(Misuse("nothing is to be changed: say what, `hydrant client update --help`".into()).into());
+            }
+            let id = ClientId::new(&update.id);
+            let client = open::with_app(global, async |app| {
+                let mut metadata = clients::get(app, &id).await?.metadata;
+                update.flags.apply(&mut metadata)?;
+                let input = Input { client_id: None, client_secret: secret, metadata };
+                Ok(clients::replace(app, &id, input).await?)
+            })
+            .await;
+            show_one(&client.with_context(|| format!("{} was not updated", update.id))?, format)
+        }
+        What::Delete { ids } => {
+            open::with_app(global, async |app| {
+                // All of them must be there before one is deleted: a misspelt id must not leave half of a command done.
+                for client in all(app, ids).await? {
+                    clients::delete(app, &client.client_id).await.with_context(|| client.client_id.to_string())?;
+                }
+                Ok(())
+            })
+            .await?;
+            if format == Format::Json { print_json(ids) } else { print(&format!("{}\n", ids.join("\n"))) }
+        }
+    }
+}
+
+async fn all(app: &App, ids: &[String]) -> Result<Vec<Shown>> {
+    let mut found = Vec::new();
+    for id in ids {
+        found.push(clients::get(app, &ClientId::new(id)).await.with_context(|| id.clone())?);
+    }
+    Ok(found)
+}
+
+async fn list(global: &Global, filter: Filter<'_>) -> Result<Vec<Shown>> {
+    open::with_app(global, async |app| {
+        let mut all = Vec::new();
+        let mut asked = Asked::default();
+        loop {
+            let Page { items, next } = clients::list(app, &asked, filter).await?;
+            all.extend(items);
+            asked.after = next;
+            if asked.after.is_none() {
+                return Ok(all);
+            }
+        }
+    })
+    .await
+}
+
+fn show_one(client: &Shown, format: Format) -> Result<()> {
+    if format == Format::Json {
+        return print_json(client);
+    }
+    let metadata = &client.metadata;
+    let secret = client.client_secret.as_ref();
+    print(&card(&[
+        ("CLIENT ID", client.client_id.to_string()),
+        ("CLIENT SECRET", secret.map(|secret| secret.expose().to_owned()).unwrap_or_default()),
+        ("NAME", metadata.client_name.clone()),
+        ("OWNER", metadata.owner.clone()),
+        ("GRANT TYPES", metadata.grant_types.join(", ")),
+        ("RESPONSE TYPES", metadata.response_types.join(", ")),
+        ("SCOPE", metadata.scope.clone()),
+        ("AUDIENCE", metadata.audience.join(", ")),
+        ("REDIRECT URIS", metadata.redirect_uris.join(", ")),
+        ("POST LOGOUT URIS", metadata.post_logout_redirect_uris.join(", ")),
+        ("CORS ORIGINS", metadata.allowed_cors_origins.join(", ")),
+        ("AUTHENTICATION", metadata.token_endpoint_auth_method.clone()),
+        ("CREATED", client.created_at.clone()),
+        ("UPDATED", client.updated_at.clone()),
+    ]))?;
+    if secret.is_some() {
+        eprintln!("The secret is shown this once: keep it where the client reads it.");
+    }
+    Ok(())
+}
+
+fn show_all(clients: &[Shown], format: Format) -> Result<()> {
+    if format == Format::Json {
+        return print_json(&clients);
+    }
+    let rows: Vec<_> = clients
+        .iter()
+        .map(|client| {
+            vec![
+                client.client_id.to_string(),
+                client.metadata.client_name.clone(),
+                client.metadata.grant_types.join(", "),
+                client.metadata.scope.clone(),
+                client.metadata.redirect_uris.join(", "),
+            ]
+        })
+        .collect();
+    print(&table(&["CLIENT ID", "NAME", "GRANT TYPES", "SCOPE", "REDIRECT URIS"], &rows))
+}

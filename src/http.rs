@@ -14,4 +14,5 @@ pub mod json;
 pub mod listener;
 pub mod middleware;
 pub mod page;
+pub mod refusal;
 pub mod tls;

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use url::Url;
-
 use super::problem::{Place, Problem};
 use super::setting::Check;
 use super::source::Source;
@@ -95,11 +93,6 @@ impl Config {
         config.accounts.argon2 = Argon2Params { memory_kib: 8, iterations: 1, parallelism: 1 };
         config
     }
-}
-
-/// The issuer of `config/dev.yml`, also what stands in where the configured one is not a URL (and a problem is noted).
-pub(super) fn dev_issuer() -> Url {
-    Url::parse("http://127.0.0.1:4444").expect("a literal URL")
 }
 
 /// By place; and what nobody set is left out where the attempt to set it is a problem already.

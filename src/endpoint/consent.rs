@@ -38,7 +38,7 @@ async fn show(app: &App, headers: &HeaderMap, query: String) -> Result<Response>
         client: client_card(&asked.client, &redirect_host, logo.as_deref()),
         account: &asked.account,
         scopes: &scopes,
-        remember: true,
+        remember: false,
     }
     .page(&look(app));
     Ok(page(StatusCode::OK, markup, &policy(app, redirect_uri)))

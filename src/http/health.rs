@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::answer::no_store;
-use super::middleware::Refusal;
+use super::refusal::Refusal;
 use crate::app::App;
 use crate::store::migration::Schema;
 

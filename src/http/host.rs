@@ -13,7 +13,7 @@ use url::{Host, Url};
 
 use super::client_address::trusted;
 use super::cors::Origins;
-use super::middleware::Refusal;
+use super::refusal::Refusal;
 use crate::config;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

@@ -1,6 +1,5 @@
 //! What surrounds every endpoint of both ports: the checks before it, the bounds around it, the headers after it.
 
-mod refusal;
 mod request_id;
 mod request_log;
 #[cfg(test)]
@@ -24,13 +23,13 @@ use futures_util::FutureExt as _;
 use http_body_util::{LengthLimitError, Limited};
 use tracing::Instrument as _;
 
-pub use self::refusal::Refusal;
 pub use self::request_id::RequestId;
 use self::request_log::RequestLog;
 use super::client_address::{self, ClientAddress};
 use super::cors::Origins;
 use super::host::{self, Hosts, Termination};
 use super::listener::Drain;
+use super::refusal::Refusal;
 use crate::config::{self, Config};
 use crate::oauth;
 

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::verifying_key::VerifyingKey;
 use super::{Algorithm, Error, Result, decode};
 use crate::secret::fingerprint;
 
@@ -52,12 +51,6 @@ pub(super) enum Material {
 }
 
 impl Jwk {
-    /// Whether the key is sound and its `use`, `key_ops` and `alg` fit it and each other. Encryption keys are sound too;
-    /// they only verify nothing.
-    pub fn check(&self) -> Result<()> {
-        VerifyingKey::new(self).map(drop)
-    }
-
     /// RFC 7638 section 3, with SHA-256: a name for the key that follows from the key alone. `None` where a member that
     /// belongs in it is missing.
     pub fn thumbprint(&self) -> Option<String> {

@@ -13,6 +13,14 @@ pub(super) struct VerifyingKey {
     parsed: Vec<(Algorithm, ParsedPublicKey)>,
 }
 
+impl Jwk {
+    /// Whether the key is sound and its `use`, `key_ops` and `alg` fit it and each other. Encryption keys are sound too;
+    /// they only verify nothing.
+    pub fn check(&self) -> Result<()> {
+        VerifyingKey::new(self).map(drop)
+    }
+}
+
 impl VerifyingKey {
     pub fn new(jwk: &Jwk) -> Result<Self> {
         jwk.check_purpose()?;

@@ -1,4 +1,6 @@
-//! The two databases: the only file that knows there are two.
+//! The two databases: the only place that knows there are two.
+
+mod column;
 
 use std::fmt;
 use std::path::Path;
@@ -6,19 +8,17 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sqlx::error::ErrorKind;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Decode, Encode, Postgres, Sqlite, Transaction, Type};
+use sqlx::{Postgres, Sqlite, Transaction};
 
-use crate::clock::Timestamp;
+pub use column::Json;
+
 use crate::config;
-use crate::id::{ClientId, GrantId, SessionId, Subject, TokenId};
 
 /// Why the store did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -300,114 +300,6 @@ macro_rules! row {
     };
 }
 pub(crate) use row;
-
-/// A value kept as JSON in a TEXT column.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Json<T>(pub T);
-
-impl<T: Serialize> Json<T> {
-    /// # Panics
-    /// Where the value is not one that JSON can hold, which ours never are.
-    pub fn text(&self) -> String {
-        serde_json::to_string(&self.0).expect("what we keep as JSON are plain structs and lists")
-    }
-}
-
-impl<D: sqlx::Database, T> Type<D> for Json<T>
-where
-    String: Type<D>,
-{
-    fn type_info() -> D::TypeInfo {
-        String::type_info()
-    }
-
-    fn compatible(given: &D::TypeInfo) -> bool {
-        String::compatible(given)
-    }
-}
-
-impl<'q, D: sqlx::Database, T: Serialize> Encode<'q, D> for Json<T>
-where
-    String: Encode<'q, D>,
-{
-    fn encode_by_ref(
-        &self,
-        buffer: &mut <D as sqlx::Database>::ArgumentBuffer,
-    ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
-        self.text().encode(buffer)
-    }
-}
-
-impl<'r, D: sqlx::Database, T: DeserializeOwned> Decode<'r, D> for Json<T>
-where
-    String: Decode<'r, D>,
-{
-    fn decode(value: <D as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-        Ok(Self(serde_json::from_str(&String::decode(value)?)?))
-    }
-}
-
-/// A type of ours that is a column of a plain type: how it goes in and how it comes out.
-macro_rules! column {
-    ($type:ty as $plain:ty, $into:expr, $from:expr) => {
-        impl<D: sqlx::Database> Type<D> for $type
-        where
-            $plain: Type<D>,
-        {
-            fn type_info() -> D::TypeInfo {
-                <$plain>::type_info()
-            }
-
-            fn compatible(given: &D::TypeInfo) -> bool {
-                <$plain>::compatible(given)
-            }
-        }
-
-        impl<'q, D: sqlx::Database> Encode<'q, D> for $type
-        where
-            $plain: Encode<'q, D>,
-        {
-            fn encode_by_ref(
-                &self,
-                buffer: &mut <D as sqlx::Database>::ArgumentBuffer,
-            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
-                let plain: $plain = ($into)(self);
-                plain.encode(buffer)
-            }
-        }
-
-        impl<'r, D: sqlx::Database> Decode<'r, D> for $type
-        where
-            $plain: Decode<'r, D>,
-        {
-            fn decode(value: <D as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-                ($from)(<$plain>::decode(value)?)
-            }
-        }
-    };
-}
-
-type Decoded<T> = Result<T, sqlx::error::BoxDynError>;
-
-column!(Timestamp as i64, |at: &Timestamp| at.millis(), |millis| -> Decoded<Timestamp> {
-    Ok(Timestamp::from_millis(millis))
-});
-column!(ClientId as String, |id: &ClientId| id.as_str().to_owned(), |id: String| -> Decoded<ClientId> {
-    Ok(ClientId::new(id))
-});
-column!(Subject as String, |id: &Subject| id.as_str().to_owned(), |id: String| -> Decoded<Subject> {
-    Ok(Subject::new(id))
-});
-column!(GrantId as String, |id: &GrantId| id.to_string(), |id: String| -> Decoded<GrantId> { Ok(id.parse()?) });
-column!(SessionId as String, |id: &SessionId| id.to_string(), |id: String| -> Decoded<SessionId> { Ok(id.parse()?) });
-column!(TokenId as String, |id: &TokenId| id.to_string(), |id: String| -> Decoded<TokenId> { Ok(id.parse()?) });
-column!(
-    crate::oauth::scope::Scope as String,
-    |scope: &crate::oauth::scope::Scope| scope.to_string(),
-    |text: String| -> Decoded<crate::oauth::scope::Scope> {
-        crate::oauth::scope::Scope::parse(&text).map_err(|error| error.to_string().into())
-    }
-);
 
 impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -93,7 +93,7 @@ struct Walk {
 
 impl Walk {
     async fn sign_in_page(&mut self, login: &Login) -> anyhow::Result<Page> {
-        let url = self.client.authorization_url(login, None)?;
+        let url = self.client.authorization_url(login, "consent")?;
         let page = self.browser.go(url, Some(&self.client.settings.redirect_uri)).await?.page()?;
         expect(is_sign_in(&page) && page.status == 200, "the sign-in page", page.title())?;
         Ok(page)
@@ -193,19 +193,14 @@ impl Walk {
         expect_refusal("invalid_grant", self.client.refresh(refresh_token).await)
     }
 
-    /// RFC 6749 section 4.1.2. The session of the first sign-in is enough for another code.
+    /// RFC 6749 section 4.1.2. With the session of the first sign-in nobody is asked for a password again.
     async fn replay(&mut self) -> anyhow::Result<Secret> {
         let login = Login::new();
-        let url = self.client.authorization_url(&login, None)?;
+        let url = self.client.authorization_url(&login, "consent")?;
         let away = self.client.settings.redirect_uri.clone();
-        let url = match self.browser.go(url, Some(&away)).await? {
-            Stop::Away(url) => url,
-            Stop::Page(page) => {
-                expect(is_consent(&page), "no second sign-in page", page.title())?;
-                self.browser.press(&page, "accept", &[], Some(&away)).await?.away()?
-            }
-        };
-        let code = self.code(&url, &login)?;
+        let page = self.browser.go(url, Some(&away)).await?.page()?;
+        expect(is_consent(&page), "the consent page without another sign-in", page.title())?;
+        let code = self.consent(&page, &login).await?;
         let (tokens, _) = self.client.exchange(&code, &login).await?;
         self.active(&tokens.access_token, true).await?;
         expect_refusal("invalid_grant", self.client.exchange(&code, &login).await)?;
@@ -220,10 +215,9 @@ impl Walk {
         for id in ["demo-email", "demo-password", "sign-in"] {
             expect(page.has("id", id), format_args!("#{id} on the start page"), page.title())?;
         }
-        let mut page = self.browser.go(base.join("/login")?, None).await?.page()?;
-        if is_consent(&page) {
-            page = self.browser.press(&page, "accept", &[], None).await?.page()?;
-        }
+        let page = self.browser.go(base.join("/login")?, None).await?.page()?;
+        expect(is_consent(&page), "the consent page without another sign-in", page.title())?;
+        let page = self.browser.press(&page, "accept", &[], None).await?.page()?;
         let claims = page.text("claims").with_context(|| format!("expected #claims; came {}", page.title()))?;
         let claims: Value = serde_json::from_str(&claims)?;
         expect(claims["iss"] == *self.client.settings.issuer, "the ID token's claims", &claims)
@@ -248,7 +242,7 @@ impl Walk {
     /// What `prompt=none` answers: an error code, or `a code`.
     async fn silently(&mut self) -> anyhow::Result<String> {
         let login = Login::new();
-        let url = self.client.authorization_url(&login, Some("none"))?;
+        let url = self.client.authorization_url(&login, "none")?;
         let url = self.browser.go(url, Some(&self.client.settings.redirect_uri)).await?.away()?;
         match self.code(&url, &login) {
             Ok(_) => Ok("a code".to_owned()),

@@ -1,26 +1,23 @@
 //! OpenID Connect as a relying party speaks it: discovery, the code flow with PKCE, and what is done with tokens later.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod wire;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::RequestBuilder;
 use reqwest::header::AUTHORIZATION;
-use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
+pub use self::wire::{Failure, Result, http};
+use self::wire::{answer, basic, refused};
 use super::id_token::Due;
 use super::seed;
 use crate::clock::Clock;
 use crate::jose::{Algorithm, Expect, KeySet, Verified};
 use crate::oauth::pkce::Challenge;
 use crate::secret::Secret;
-
-/// Longer than anything takes on one machine.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a relying party is configured with.
 #[derive(Clone, Debug)]
@@ -46,35 +43,6 @@ impl Settings {
         }
     }
 }
-
-/// Why something did not come about. For the person in front of it: no secret is in it.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The server's own refusal: an OAuth error, by its code.
-    #[error("{code}: {description}")]
-    Refused { code: String, description: String },
-    /// The server's answer is not to be believed.
-    #[error("{0}")]
-    Wrong(String),
-    #[error("the server did not answer: {0}")]
-    Http(#[from] reqwest::Error),
-}
-
-impl Failure {
-    pub fn wrong(why: impl Into<String>) -> Self {
-        Self::Wrong(why.into())
-    }
-
-    /// The OAuth error code, where the server gave one.
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Refused { code, .. } => Some(code),
-            Self::Wrong(_) | Self::Http(_) => None,
-        }
-    }
-}
-
-pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// As much of the server's metadata as is used here (OpenID Connect Discovery section 3, RFC 8414 section 2).
 #[derive(Clone, Debug, Deserialize)]
@@ -151,8 +119,8 @@ impl Client {
         Ok(count)
     }
 
-    /// Where the browser is sent to sign in.
-    pub fn authorization_url(&self, login: &Login, prompt: Option<&str>) -> Result<Url> {
+    /// Where the browser is sent to sign in. `offline_access` needs `prompt=consent` (OpenID Connect Core section 11).
+    pub fn authorization_url(&self, login: &Login, prompt: &str) -> Result<Url> {
         let challenge = Challenge::of_verifier(login.verifier.expose()).map_err(|e| Failure::wrong(e.to_string()))?;
         let mut url = self.metadata.authorization_endpoint.clone();
         url.query_pairs_mut()
@@ -164,7 +132,7 @@ impl Client {
             .append_pair("nonce", login.nonce.expose())
             .append_pair("code_challenge", challenge.as_str())
             .append_pair("code_challenge_method", "S256")
-            .extend_pairs(prompt.map(|prompt| ("prompt", prompt)));
+            .append_pair("prompt", prompt);
         Ok(url)
     }
 
@@ -172,10 +140,9 @@ impl Client {
     /// else in it counts; that `state` is the login's, the caller has found out by it.
     pub fn code(&self, response: &Query) -> Result<Secret> {
         let iss = response.get("iss")?;
-        if iss.is_some() || self.metadata.authorization_response_iss_parameter_supported {
-            if iss != Some(&self.settings.issuer) {
-                return Err(Failure::wrong("the response is not from the issuer that was asked (iss, RFC 9207)"));
-            }
+        let due = iss.is_some() || self.metadata.authorization_response_iss_parameter_supported;
+        if due && iss != Some(&self.settings.issuer) {
+            return Err(Failure::wrong("the response is not from the issuer that was asked (iss, RFC 9207)"));
         }
         if let Some(code) = response.get("error")? {
             let description = response.get("error_description")?.unwrap_or_default().to_owned();
@@ -304,60 +271,6 @@ impl Query {
     }
 }
 
-/// A client for servers of this machine: no proxy is asked on the way, no redirect followed.
-pub fn http() -> Result<reqwest::Client> {
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::wrong(error.to_string()))?
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .timeout(TIMEOUT);
-    Ok(client.build()?)
-}
-
-/// RFC 6749 section 2.3.1: both halves are form-encoded before they are joined.
-fn basic(id: &str, secret: &str) -> String {
-    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(id), encode(secret))))
-}
-
-async fn answer<T: DeserializeOwned>(response: Response) -> Result<T> {
-    if response.status().is_success() {
-        let body = response.bytes().await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| Failure::wrong(format!("the answer is not the JSON due: {error}")))
-    } else {
-        Err(refused(response).await)
-    }
-}
-
-/// RFC 6749 section 5.2; a bearer's error stands in the challenge alone where there is no body (RFC 6750 section 3).
-async fn refused(response: Response) -> Failure {
-    #[derive(Default, Deserialize)]
-    struct Body {
-        error: String,
-        #[serde(default)]
-        error_description: String,
-    }
-    let status = response.status().as_u16();
-    let challenge = response.headers().get(reqwest::header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-    let in_challenge = challenge.and_then(bearer_error).map(str::to_owned);
-    let body: Option<Body> = response.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok());
-    match (body, in_challenge) {
-        (Some(body), _) => Failure::Refused { code: body.error, description: body.error_description },
-        (None, Some(code)) => Failure::Refused { code, description: format!("status {status}") },
-        (None, None) => Failure::wrong(format!("the server answered with status {status} and no reason")),
-    }
-}
-
-fn bearer_error(challenge: &str) -> Option<&str> {
-    challenge.split_once("error=\"")?.1.split('"').next()
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use serde_json::json;
@@ -396,7 +309,7 @@ pub(super) mod tests {
     #[test]
     fn every_request_has_secrets_of_its_own_and_shows_only_the_challenge() {
         let (client, login) = (client(), Login::new());
-        let url = client.authorization_url(&login, Some("none")).unwrap();
+        let url = client.authorization_url(&login, "none").unwrap();
         let query = Query::read(url.query().unwrap());
         let get = |name: &str| query.get(name).unwrap().unwrap().to_owned();
         assert_eq!(get("redirect_uri"), "http://127.0.0.1:5555/callback");
@@ -405,8 +318,8 @@ pub(super) mod tests {
         assert_eq!((get("prompt"), get("code_challenge_method")), ("none".to_owned(), "S256".to_owned()));
         assert!(!url.as_str().contains(login.verifier.expose()));
         assert_ne!(
-            client.authorization_url(&Login::new(), None).unwrap(),
-            client.authorization_url(&login, None).unwrap()
+            client.authorization_url(&Login::new(), "none").unwrap(),
+            client.authorization_url(&login, "none").unwrap()
         );
     }
 
@@ -428,19 +341,6 @@ pub(super) mod tests {
         ] {
             assert!(matches!(code(query), Err(Failure::Wrong(_))), "{query}");
         }
-    }
-
-    #[test]
-    fn the_client_authenticates_with_both_halves_encoded() {
-        // RFC 6749 section 2.3.1 with RFC 7617 section 2: "a b:c%" has to come apart at the right colon
-        assert_eq!(basic("a b", "c:%"), format!("Basic {}", STANDARD.encode("a+b:c%3A%25")));
-    }
-
-    #[test]
-    fn a_bearer_challenge_tells_its_error() {
-        let challenge = r#"Bearer realm="x", error="invalid_token", error_description="It has expired.""#;
-        assert_eq!(bearer_error(challenge), Some("invalid_token"));
-        assert_eq!(bearer_error("Bearer"), None);
     }
 
     /// What `Debug` shows ends in logs.

@@ -126,7 +126,7 @@ async fn start(State(party): Shared, headers: HeaderMap, RawQuery(query): RawQue
 /// Sends the browser to sign in. What the answer has to fit waits in the visit.
 async fn login(State(party): Shared, headers: HeaderMap) -> Response {
     let login = Login::new();
-    let url = match party.client.authorization_url(&login, None) {
+    let url = match party.client.authorization_url(&login, "consent") {
         Ok(url) => url,
         Err(failure) => return page(StatusCode::INTERNAL_SERVER_ERROR, pages::fault(&failure)),
     };

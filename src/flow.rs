@@ -145,10 +145,10 @@ pub async fn after_login(app: &App, verifier: &str, browser: Option<&Browser>) -
 /// The visit with a `consent_verifier`: the consent was decided.
 pub async fn after_consent(app: &App, verifier: &str, browser: Option<&Browser>) -> Result<Outcome, Refused> {
     let now = app.clock.now();
-    let (flow, _) = resume(app, Kind::ConsentVerifier, verifier, browser, now).await?;
+    let (flow, client) = resume(app, Kind::ConsentVerifier, verifier, browser, now).await?;
     let decided = app.store.interaction(flow.id).await.map_err(|error| flow.back(error.into()))?;
     match decided.and_then(|decided| decided.consent).map(|consent| consent.0) {
-        Some(Decision::Accepted(consent)) => finish(app, flow, consent.scope, consent.audience, now).await,
+        Some(Decision::Accepted(consent)) => finish(app, flow, &client, consent.scope, consent.audience, now).await,
         Some(Decision::Rejected { .. }) => Err(flow.back(denied("The person did not allow the request."))),
         None => Err(flow.back(denied("The consent was not decided."))),
     }
@@ -189,7 +189,7 @@ async fn step(
         Next::Consent => flow.seal(app, Kind::ConsentChallenge).map(Outcome::Consent),
         Next::Proceed => {
             let (scope, audience) = (flow.request.scope.clone(), flow.request.audience.clone());
-            finish(app, flow, scope, audience, now).await
+            finish(app, flow, client, scope, audience, now).await
         }
     }
 }
@@ -199,6 +199,7 @@ async fn step(
 async fn finish(
     app: &App,
     flow: Flow,
+    client: &Client,
     scope: Scope,
     audience: Vec<String>,
     now: Timestamp,
@@ -226,6 +227,7 @@ async fn finish(
         redirect_uri: flow.request.redirect_uri.clone(),
         code_challenge: flow.request.code_challenge.as_ref().map(|challenge| challenge.as_str().to_owned()),
         code_expires_at: now + ttl.auth_code,
+        created_at: client.issues_at(now),
         ends_at: now + ttl.grant,
         expires_at: now + ttl.auth_code + ttl.login_consent_request,
     };

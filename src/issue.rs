@@ -128,7 +128,7 @@ pub fn token_of_client(
             client: client.id.clone(),
             scope: scope.clone(),
             audience,
-            issued_at: now,
+            issued_at: client.issues_at(now),
             expires_at: now + life,
         },
     );

@@ -26,8 +26,9 @@ pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenR
     };
     let asked = form.get("scope").map(Scope::parse).transpose()?;
     // A grant's scope and a client's registration were compared when the grant was made. They are compared again only
-    // where one may have changed or less is asked for; then, and before the token is spent.
-    if (asked.is_some() || client.updated_at >= grant.made_at())
+    // where one may have changed (by another replica's clock, perhaps) or less is asked for; then, and before the token
+    // is spent.
+    if (asked.is_some() || client.updated_at + SKEW >= grant.made_at())
         && let Some(row) = app.store.grant(grant).await?.filter(|row| row.client_id == client.id)
     {
         check_scope(app, client, &row, asked.as_ref())?;

@@ -49,6 +49,12 @@ impl Client {
     pub fn metadata(&self) -> &ClientMetadata {
         &self.metadata.0
     }
+
+    /// When something that the client is given now counts as made: never before `tokens_valid_from`, which another
+    /// replica may have set by a clock that is ahead of ours, or we ourselves before ours was set back.
+    pub fn issues_at(&self, now: Timestamp) -> Timestamp {
+        now.max(self.tokens_valid_from)
+    }
 }
 
 /// What may be changed of a client.

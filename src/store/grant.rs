@@ -85,6 +85,8 @@ pub struct NewGrant {
     pub redirect_uri: Option<String>,
     pub code_challenge: Option<String>,
     pub code_expires_at: Timestamp,
+    /// Not before the client's `tokens_valid_from`.
+    pub created_at: Timestamp,
     pub ends_at: Timestamp,
     /// When the row may be swept if the code is never redeemed: not before the flow's verifiers have expired, because
     /// the row is what keeps a flow from ending twice.
@@ -131,8 +133,8 @@ impl Store {
                     CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
                     CAST($11 AS TEXT), CAST($12 AS TEXT), CAST($13 AS BIGINT), 0, 0,
                     CASE WHEN CAST($17 AS BOOLEAN) THEN CAST($13 AS BIGINT) END,
-                    CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT)
-              WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.expires_at > $14)
+                    CAST($18 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT)
+              WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.expires_at > CAST($14 AS BIGINT))
              ON CONFLICT (id) DO NOTHING",
             new.id,
             &new.client_id,
@@ -151,6 +153,7 @@ impl Store {
             new.ends_at,
             new.expires_at,
             new.scope.wants_refresh(),
+            new.created_at,
         )?;
         Ok(inserted == 1)
     }

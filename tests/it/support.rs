@@ -1,8 +1,10 @@
 //! The harness: a real server in this process on a database of its own, and clients that speak HTTP to it.
 
+mod admin;
 mod ask;
 mod browser;
 mod database;
+mod race;
 mod requests;
 mod verify;
 
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 
 pub use browser::Browser;
 pub use database::Database;
+pub use race::race;
 pub use requests::{Answer, Authorize, Introspection, Tokens, VERIFIER, challenge_of};
 pub use verify::verify_with;
 
@@ -102,6 +105,12 @@ impl Server {
 
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.issuer)
+    }
+
+    /// Sets the clock back, as an operator or a broken time server does.
+    pub fn back(&self, seconds: i64) {
+        let Clock::Manual(hand) = &self.clock else { panic!("the system's clock is not ours to move") };
+        hand.fetch_sub(seconds * 1000, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// The people and clients of `security-cases.md` section 0.2.

@@ -56,6 +56,25 @@ impl Database {
         &self.0.dsn
     }
 
+    /// Everything that is in it, as text to search.
+    pub async fn dump(&self) -> String {
+        if let Some(path) = self.dsn().strip_prefix("sqlite://") {
+            let file = |suffix: &str| std::fs::read(format!("{path}{suffix}")).unwrap_or_default();
+            return ["", "-wal"].map(|suffix| String::from_utf8_lossy(&file(suffix)).into_owned()).concat();
+        }
+        let options: PgConnectOptions = self.dsn().parse().unwrap();
+        let mut connection = PgConnection::connect_with(&options).await.unwrap();
+        let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap();
+        let mut text = String::new();
+        for table in tables {
+            let rows = AssertSqlSafe(format!("SELECT t::text FROM {table} t"));
+            let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap();
+            text.push_str(&rows.join("\n"));
+        }
+        text
+    }
+
     pub fn is_postgres(&self) -> bool {
         self.0.dsn.starts_with("postgres")
     }

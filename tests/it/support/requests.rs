@@ -246,6 +246,17 @@ impl Server {
         self.post_as(client, "/oauth2/revoke", &[("token", token)]).await
     }
 
+    /// What the public port tells this client of a token.
+    pub async fn introspect_as(&self, client: &str, token: &str) -> Answer {
+        self.post_as(client, "/oauth2/introspect", &[("token", token)]).await
+    }
+
+    /// Tokens of a client for itself.
+    pub async fn client_tokens(&self, client: &str, fields: &[(&str, &str)]) -> Tokens {
+        let fields: Vec<_> = fields.iter().copied().chain([("grant_type", "client_credentials")]).collect();
+        self.post_as(client, "/oauth2/token", &fields).await.tokens()
+    }
+
     /// What the admin port says of a token.
     pub async fn introspect(&self, token: &str) -> Introspection {
         let request = self.http.post(format!("{}/admin/oauth2/introspect", self.admin)).form(&[("token", token)]);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -51,7 +52,7 @@ async fn cp_01_a_replayed_code_revokes_what_it_gave() {
 /// The operator may let the repeat of an honest client do no harm (decision D14); later it is a replay.
 #[tokio::test]
 async fn cp_04_a_repeat_within_the_operators_grace_does_no_harm() {
-    let server = Server::with(|config| config.oauth2.code_replay_grace = std::time::Duration::from_secs(10)).await;
+    let server = Server::with(|config| config.oauth2.code_replay_grace = Duration::from_secs(10)).await;
     let code = server.code_for(&Authorize::web().set("scope", "openid offline")).await;
     let tokens = server.token(&code).await.tokens();
     server.pass(10);
@@ -81,7 +82,7 @@ async fn cp_05_another_clients_code_is_refused_and_not_spent() {
     assert!(server.introspect(&tokens.access_token).await.active);
 }
 
-/// RFC 6749 section 4.1.3: redirect_uri is that of the authorization request, byte for byte. CP-06, RU-23.
+/// RFC 6749 section 4.1.3: `redirect_uri` is that of the authorization request, byte for byte. CP-06, RU-23.
 #[tokio::test]
 async fn cp_06_the_redirect_uri_is_the_one_of_the_request() {
     let server = Server::start().await;

@@ -276,6 +276,24 @@ async fn rt_19_no_refresh_token_unless_it_is_asked_for() {
     assert!(server.tokens_with("openid offline").await.refresh_token.is_none());
 }
 
+/// OpenID Connect Core section 11: offline access takes a consent. The person's own, and where they leave it out there is
+/// none; or that of the operator, who alone can mark a client as first-party.
+#[tokio::test]
+async fn rt_20_offline_access_takes_a_consent() {
+    let server = Server::start().await;
+    let request = Authorize::web().set("scope", "openid offline_access");
+    let mut browser = server.browser();
+    let page = browser.authorize(&request).await;
+    let page = browser.login(&page, "alice", crate::support::PASSWORD, false).await;
+    let code = browser.consent(&page, &["openid"], false).await.parameter("code").unwrap();
+    let tokens = server.token(&code).await.tokens();
+    assert_eq!((tokens.scope.as_str(), tokens.refresh_token), ("openid", None));
+
+    server.change_client("web", |client| client["skip_consent"] = json!(true)).await;
+    let first_party = browser.authorize(&request).await.parameter("code").unwrap();
+    assert!(server.token(&first_party).await.tokens().refresh_token.is_some());
+}
+
 /// RFC 6749 section 10.4: a refresh token can not be guessed, nor made from another, nor be of another kind.
 #[tokio::test]
 async fn rt_22_every_changed_byte_of_a_refresh_token_is_refused() {

@@ -27,6 +27,7 @@ CREATE TABLE users (
     password_hash TEXT,                              -- PHC; NULL: can not sign in by password
     claims        TEXT    NOT NULL,                  -- OpenID standard claims and others, a JSON object
     disabled      BOOLEAN NOT NULL,
+    tokens_valid_from BIGINT NOT NULL,               -- sessions and grants of sign-ins before are dead
     created_at    BIGINT  NOT NULL,
     updated_at    BIGINT  NOT NULL
 );

@@ -3,6 +3,7 @@
 
 mod choice;
 mod lifespan;
+mod unkept;
 mod uris;
 mod validate;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 pub use choice::{AuthMethod, GrantType};
 pub use lifespan::{Lifespan, Lifespans, TokenKind};
+pub use unkept::Unkept;
 pub use validate::{Rules, check_client_id, check_secret};
 
 use crate::oauth::redirect_uri;
@@ -89,13 +91,15 @@ pub struct ClientMetadata {
     pub metadata: Value,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub access_token_strategy: String,
-    /// For the consent app: the server does not skip by itself, as Hydra does not.
+    /// A first party's: the built-in pages do not ask for consent.
     #[serde(deserialize_with = "or_default")]
     pub skip_consent: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_logout_consent: Option<bool>,
     #[serde(flatten)]
     pub lifespans: Lifespans,
+    #[serde(flatten)]
+    pub unkept: Unkept,
 }
 
 impl ClientMetadata {

@@ -21,12 +21,16 @@ row! {
 }
 
 impl Store {
+    /// A sign-in is never older than the cut-off of the person's earlier ones, whoever's clock is behind.
     pub async fn insert_session(&self, session: &Session) -> Result<()> {
         sql!(
             self,
             execute,
             "INSERT INTO sessions (id, subject, authenticated_at, acr, amr, remembered, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+             SELECT CAST($1 AS TEXT), CAST($2 AS TEXT),
+                    CASE WHEN cut.off > $3 THEN cut.off ELSE CAST($3 AS BIGINT) END, CAST($4 AS TEXT),
+                    CAST($5 AS TEXT), CAST($6 AS BOOLEAN), CAST($7 AS BIGINT), CAST($8 AS BIGINT)
+               FROM (SELECT COALESCE((SELECT tokens_valid_from FROM users WHERE id = $2), 0) AS off) AS cut",
             session.id,
             &session.subject,
             session.authenticated_at,
@@ -39,13 +43,14 @@ impl Store {
         Ok(())
     }
 
-    /// The session, if it has not ended and its user is not disabled.
+    /// The session, if it has not ended and its user is neither disabled nor cut off.
     pub async fn session(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
         sql!(
             self,
             fetch_optional,
             "SELECT * FROM sessions WHERE id = $1 AND expires_at > $2
-                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.subject AND u.disabled)",
+                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.subject
+                                 AND (u.disabled OR u.tokens_valid_from > sessions.authenticated_at))",
             id,
             now,
         )

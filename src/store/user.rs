@@ -37,9 +37,10 @@ impl Store {
         let inserted = sql!(
             &mut tx,
             execute,
-            "INSERT INTO users (id, username, email, password_hash, claims, disabled, created_at, updated_at)
+            "INSERT INTO users (id, username, email, password_hash, claims, disabled, tokens_valid_from, created_at,
+                    updated_at)
              SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT),
-                    CAST($6 AS BOOLEAN), CAST($7 AS BIGINT), CAST($8 AS BIGINT)
+                    CAST($6 AS BOOLEAN), 0, CAST($7 AS BIGINT), CAST($8 AS BIGINT)
               WHERE NOT EXISTS (SELECT 1 FROM clients WHERE id = $1)",
             &user.id,
             &user.username,
@@ -150,7 +151,9 @@ async fn insert_names(tx: &mut Tx, user: &User) -> Result<()> {
     Ok(())
 }
 
+/// The rows that are there, and by `tokens_valid_from` those that a request under way is about to write.
 async fn end_everything(tx: &mut Tx, id: &Subject, now: Timestamp) -> Result<()> {
+    sql!(&mut *tx, execute, "UPDATE users SET tokens_valid_from = $2 WHERE id = $1", id, now)?;
     sql!(&mut *tx, execute, "DELETE FROM sessions WHERE subject = $1", id)?;
     sql!(&mut *tx, execute, "UPDATE grants SET revoked_at = $2 WHERE subject = $1 AND revoked_at IS NULL", id, now)?;
     Ok(())

@@ -52,6 +52,7 @@ impl ClientMetadata {
     pub fn validate(&self, rules: &Rules) -> Result<()> {
         redirect_uri::check_all(&self.redirect_uris, self.is_native(), rules.dev)?;
         self.check_choices(rules)?;
+        self.unkept.check()?;
         self.check_texts()?;
         self.check_web_uris(rules)?;
         self.check_post_logout_redirect_uris(rules)
@@ -75,7 +76,8 @@ impl ClientMetadata {
             ("sector_identifier_uri", one(&self.sector_identifier_uri), &[]),
             ("userinfo_signed_response_alg", one(&self.userinfo_signed_response_alg), &rules.userinfo_algs),
             ("access_token_strategy", one(&self.access_token_strategy), &rules.access_token_strategies),
-            ("request_object_signing_alg", one(&self.request_object_signing_alg), &[]),
+            // Hydra's command line always sends one. Request objects themselves are refused.
+            ("request_object_signing_alg", one(&self.request_object_signing_alg), &["none", "RS256", "ES256"]),
             ("request_uris", &self.request_uris, &[]),
             ("jwks_uri", one(&self.jwks_uri), &[]),
         ];
@@ -246,7 +248,8 @@ pub(super) mod tests {
             ("sector_identifier_uri", json!("https://app.example/sector")),
             ("userinfo_signed_response_alg", json!("RS256")),
             ("access_token_strategy", json!("jwt")),
-            ("request_object_signing_alg", json!("none")),
+            ("request_object_signing_alg", json!("HS256")),
+            ("id_token_encrypted_response_alg", json!("RSA-OAEP")),
             ("request_uris", json!(["https://app.example/r"])),
             ("jwks_uri", json!("https://app.example/jwks")),
             ("jwks", json!({"keys": []})),

@@ -50,7 +50,8 @@ UPDATE grants AS g
    AND g.code_redeemed_at IS NULL AND g.code_expires_at > x.now AND g.revoked_at IS NULL
    AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = g.session_id)
    AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
-   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject AND u.disabled)
+   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
+                       AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))
 RETURNING g.*";
 
 const REDEEM_SQLITE: &str = "
@@ -70,7 +71,8 @@ UPDATE grants AS g
    AND g.code_redeemed_at IS NULL AND g.code_expires_at > x.now AND g.revoked_at IS NULL
    AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = g.session_id)
    AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
-   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject AND u.disabled)
+   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
+                       AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))
 RETURNING *";
 
 impl Job for CodeClaim {
@@ -126,7 +128,8 @@ UPDATE grants AS g
  WHERE g.id = x.id AND g.client_id = x.client_id AND g.refresh_generation = x.generation
    AND g.revoked_at IS NULL AND g.refresh_expires_at > x.now AND g.ends_at > x.now
    AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
-   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject AND u.disabled)
+   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
+                       AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))
 RETURNING g.*";
 
 const ROTATE_SQLITE: &str = "
@@ -142,7 +145,8 @@ UPDATE grants AS g
  WHERE g.id = x.id AND g.client_id = x.client_id AND g.refresh_generation = x.generation
    AND g.revoked_at IS NULL AND g.refresh_expires_at > x.now AND g.ends_at > x.now
    AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
-   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject AND u.disabled)
+   AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
+                       AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))
 RETURNING *";
 
 impl Job for Rotation {
@@ -197,7 +201,8 @@ SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims
   JOIN grants g ON g.id = x.id
   JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
   LEFT JOIN users u ON u.id = g.subject
- WHERE g.revoked_at IS NULL AND g.ends_at > x.now AND COALESCE(u.disabled, FALSE) = FALSE";
+ WHERE g.revoked_at IS NULL AND g.ends_at > x.now AND COALESCE(u.disabled, FALSE) = FALSE
+   AND COALESCE(u.tokens_valid_from, 0) <= g.authenticated_at";
 
 const LOOK_UP_SQLITE: &str = "
 SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.refresh_generation,
@@ -206,7 +211,8 @@ SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims
   JOIN grants g ON g.id = x.id
   JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
   LEFT JOIN users u ON u.id = g.subject
- WHERE g.revoked_at IS NULL AND g.ends_at > x.now AND COALESCE(u.disabled, FALSE) = FALSE";
+ WHERE g.revoked_at IS NULL AND g.ends_at > x.now AND COALESCE(u.disabled, FALSE) = FALSE
+   AND COALESCE(u.tokens_valid_from, 0) <= g.authenticated_at";
 
 impl Job for LookUp {
     type Answer = Option<LiveGrant>;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use hydrant::clock::Clock;
 use hydrant::config::Config;
+use hydrant::keys::Keys;
 use hydrant::store::Store;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::SqliteConnection;
@@ -21,6 +23,7 @@ struct Inner {
 }
 
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+static SQLITE_TEMPLATE: OnceCell<std::path::PathBuf> = OnceCell::const_new();
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The cluster that `HYDRANT_TEST_DATABASE` names, if it names one.
@@ -42,7 +45,12 @@ impl Database {
     async fn make(migrated: bool) -> Self {
         let Some(cluster) = cluster() else {
             let folder = tempfile::tempdir().unwrap();
-            let dsn = format!("sqlite://{}", folder.path().join("hydrant.db").display());
+            let file = folder.path().join("hydrant.db");
+            let dsn = format!("sqlite://{}", file.display());
+            if migrated {
+                let template = SQLITE_TEMPLATE.get_or_init(sqlite_template).await;
+                std::fs::copy(template, &file).unwrap();
+            }
             return Self(Arc::new(Inner { dsn, _folder: Some(folder) }));
         };
         let template = TEMPLATE.get_or_init(|| template(cluster.clone())).await;
@@ -75,12 +83,26 @@ impl Database {
     }
 }
 
+/// A migrated file with keys, for the life of this process.
+async fn sqlite_template() -> std::path::PathBuf {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("template_{}.db", std::process::id()));
+    let _ = std::fs::remove_file(&file);
+    let config = Config::for_tests("http://127.0.0.1:4444", &format!("sqlite://{}", file.display()));
+    let store = Store::open(&config.database).await.unwrap();
+    store.migrate().await.unwrap();
+    Keys::new(&config).load(&store, Clock::System.now()).await.unwrap();
+    store.close().await;
+    file
+}
+
 async fn template(cluster: String) -> String {
     let name = format!("template_{}", std::process::id());
     run(&cluster, &format!("CREATE DATABASE {name} TEMPLATE template0")).await;
     let config = Config::for_tests("http://127.0.0.1:4444", &with_name(&cluster, &name));
     let store = Store::open(&config.database).await.unwrap();
     store.migrate().await.unwrap();
+    // With its keys, because making one takes longer than most tests.
+    Keys::new(&config).load(&store, Clock::System.now()).await.unwrap();
     store.close().await;
     // What listened in the background may hold on for a moment.
     run(&cluster, &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")).await;

@@ -23,10 +23,10 @@ enum Pattern {
 }
 
 impl Origins {
-    /// The operator's list, as Hydra reads it: an empty one, or `*` in it, is every origin.
+    /// The operator's list: `*` in it is every origin. An empty one is nobody, unlike Hydra's.
     pub fn new(list: &[String]) -> Self {
         let listed: Vec<_> = list.iter().filter_map(|entry| Pattern::parse(entry)).collect();
-        Self { any: list.is_empty() || list.iter().any(|entry| entry == "*"), listed }
+        Self { any: list.iter().any(|entry| entry == "*"), listed }
     }
 
     /// A client's list: nothing unless it is there, and never every origin.
@@ -130,6 +130,11 @@ mod tests {
         assert!(!origins(&["*"]).lists("https://anyone.example"));
         assert!(origins(&["https://*"]).contains("https://any.one.example:8443"));
         assert!(!origins(&["https://*"]).contains("http://any.one.example"));
+    }
+
+    #[test]
+    fn an_empty_list_is_nobody() {
+        assert!(!origins(&[]).contains("https://anyone.example"));
     }
 
     #[test]

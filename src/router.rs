@@ -33,7 +33,7 @@ pub fn public(app: &App, drain: Drain) -> Router {
 /// What operators see.
 pub fn admin(app: &App, drain: Drain) -> Router {
     let cors = cors::Policy::new(&app.config.serve.admin.cors);
-    finish(app, cors.apply(admin::routes()), Options::admin(&app.config, drain))
+    finish(app, cors.apply(refusing_methods(admin::routes())), Options::admin(&app.config, drain))
 }
 
 /// For people and their browsers: no other site may read these (RFC 9700 section 2.6).
@@ -56,7 +56,7 @@ fn documents(app: &App) -> Router<App> {
         .into_iter()
         .fold(Router::new(), |routes, path| routes.route(&path, get(discovery::get)))
         .layer(Extension(discovery::document(&app.config)));
-    cors::public_document(discovery.route(path::JWKS, get(jwks::get)))
+    cors::public_document(refusing_methods(discovery.route(path::JWKS, get(jwks::get))))
 }
 
 /// For clients, also those that live in a browser.
@@ -73,12 +73,18 @@ fn apis(app: &App) -> Router<App> {
         let store = store.clone();
         Box::pin(async move { store.is_registered_origin(origin).await.unwrap_or(false) })
     });
-    cors::Policy::new(&app.config.serve.public.cors).with_client_origins(known).apply(routes)
+    cors::Policy::new(&app.config.serve.public.cors).with_client_origins(known).apply(refusing_methods(routes))
 }
 
 fn finish(app: &App, routes: Router<App>, options: Options) -> Router {
-    let routes = routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
+    let routes = refusing_methods(routes).fallback(not_found);
     middleware::layers(routes, options).with_state(app.clone())
+}
+
+/// Before a layer is put around them: a preflight is a method that no route takes, and a fallback that is set later
+/// answers it in the layer's place.
+fn refusing_methods(routes: Router<App>) -> Router<App> {
+    routes.method_not_allowed_fallback(method_not_allowed)
 }
 
 async fn not_found() -> JsonError {

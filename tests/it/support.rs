@@ -2,6 +2,7 @@
 
 mod browser;
 mod database;
+pub mod raw;
 mod requests;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hydrant::config::Config;
 use hydrant::store::Store;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::sync::OnceCell;
 
@@ -85,4 +86,53 @@ async fn run(cluster: &str, statement: &str) {
     let mut connection = PgConnection::connect_with(&options).await.unwrap();
     connection.execute(AssertSqlSafe(statement)).await.unwrap();
     connection.close().await.unwrap();
+}
+
+/// What a test looks up in the tables themselves, past the server.
+impl Database {
+    pub async fn tables(&self) -> Vec<String> {
+        let text = if self.is_postgres() {
+            "SELECT tablename::TEXT FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        } else {
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+        };
+        self.column(text).await
+    }
+
+    pub async fn count(&self, table: &str) -> i64 {
+        let rows = self.column(&format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await;
+        rows[0].parse().unwrap()
+    }
+
+    /// Every value of every row of every table.
+    pub async fn dump(&self) -> String {
+        let mut dump = String::new();
+        for table in self.tables().await {
+            let text = if self.is_postgres() {
+                format!("SELECT row_to_json(t)::TEXT FROM {table} t")
+            } else {
+                let names = self.column(&format!("SELECT name FROM pragma_table_info('{table}')")).await;
+                let quoted: Vec<_> = names.iter().map(|name| format!("quote({name})")).collect();
+                format!("SELECT {} FROM {table}", quoted.join(" || ' ' || "))
+            };
+            for row in self.column(&text).await {
+                dump.extend([&table, ": ", &row, "\n"]);
+            }
+        }
+        dump
+    }
+
+    /// The first column of a statement's rows, a text.
+    pub async fn column(&self, text: &str) -> Vec<String> {
+        if self.is_postgres() {
+            let mut connection = PgConnection::connect(self.dsn()).await.unwrap();
+            let rows = sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+            return rows;
+        }
+        let mut connection = SqliteConnection::connect(self.dsn()).await.unwrap();
+        let rows = sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        rows
+    }
 }

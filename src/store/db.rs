@@ -314,6 +314,27 @@ impl fmt::Debug for Db {
 mod tests {
     use super::*;
 
+    /// What SQLite does not do unless each connection asks for it.
+    #[tokio::test]
+    async fn every_sqlite_connection_is_durable_and_keeps_its_foreign_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let dsn = format!("sqlite://{}", folder.path().join("hydrant.db").display());
+        let config = config::Config::for_tests("http://127.0.0.1:4444", &dsn);
+        let db = Db::open(&config.database).await.unwrap();
+        for writes in [true, false] {
+            let mut place = db.place(writes).await.unwrap();
+            let Connection::Sqlite(connection) = place.connection() else { panic!("{db:?}") };
+            for (pragma, expected) in
+                [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1), ("PRAGMA busy_timeout", 5000)]
+            {
+                let found: i64 = sqlx::query_scalar(pragma).fetch_one(&mut *connection).await.unwrap();
+                assert_eq!(found, expected, "{pragma}, writes: {writes}");
+            }
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(connection).await.unwrap();
+            assert_eq!(mode, "wal");
+        }
+    }
+
     #[test]
     fn a_reading_statement_is_told_from_a_writing_one() {
         assert!(!writes("SELECT 1 FROM clients"));

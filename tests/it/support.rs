@@ -5,6 +5,7 @@ mod ask;
 mod browser;
 mod database;
 mod race;
+pub mod raw;
 mod requests;
 mod verify;
 
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 pub use browser::Browser;
 pub use database::Database;
 pub use race::race;
-pub use requests::{Answer, Authorize, Introspection, Tokens, VERIFIER, challenge_of};
+pub use requests::{Answer, Authorize, Tokens, VERIFIER, challenge_of};
 pub use verify::verify_with;
 
 /// The one password of every user here.

@@ -105,7 +105,7 @@ impl Db {
                     .max_lifetime(None)
                     .test_before_acquire(false)
             };
-            let write = pool().max_connections(1).connect_with(options.clone()).await?;
+            let write = patiently(|| pool().max_connections(1).connect_with(options.clone())).await?;
             let read = pool().max_connections(4).connect_with(options.read_only(true).create_if_missing(false)).await?;
             return Ok(Self::Sqlite { read, write });
         }
@@ -148,6 +148,26 @@ impl Db {
             Self::Sqlite { write, .. } if writes => Place::Sqlite(write.acquire().await?),
             Self::Sqlite { read, .. } => Place::Sqlite(read.acquire().await?),
         })
+    }
+}
+
+/// Of several processes that open a new file at once, one switches it to WAL; the others are told "locked" meanwhile,
+/// and SQLite's own waiting does not cover that.
+async fn patiently<F: Future<Output = Result<SqlitePool, sqlx::Error>>>(
+    mut open: impl FnMut() -> F,
+) -> Result<SqlitePool> {
+    let mut attempts = 50;
+    loop {
+        let outcome = open().await;
+        let locked = outcome.as_ref().err().and_then(sqlx::Error::as_database_error).is_some_and(|error| {
+            // SQLITE_BUSY, whatever its extended code says.
+            error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+        });
+        if !locked || attempts == 0 {
+            return Ok(outcome?);
+        }
+        attempts -= 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -1,55 +1,11 @@
 //! The command line as people and scripts use it: the program itself, its output and its exit status. The program is
 //! waited for on this thread, so that a server that is to answer meanwhile needs another.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use hydrant::clock::Clock;
 use serde_json::Value;
 
+use crate::support::process::run;
 use crate::support::{Database, Server};
-
-struct Ran {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn json(&self) -> Value {
-        assert_eq!(self.status, 0, "{}", self.stderr);
-        serde_json::from_str(&self.stdout).unwrap()
-    }
-
-    /// Asserts this exit status and that the error says this.
-    #[track_caller]
-    fn failed(&self, status: i32, why: &str) {
-        assert_eq!((self.status, self.stdout.as_str()), (status, ""), "{}", self.stderr);
-        assert!(self.stderr.contains(why), "{why} is not in: {}", self.stderr);
-    }
-}
-
-/// Runs the program with this database and nothing else of our environment.
-fn run(dsn: &str, arguments: &[&str], input: &str) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hydrant"))
-        .args(arguments)
-        .env_clear()
-        .env("DSN", dsn)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that reads nothing may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        status: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_is_migrated_before_it_is_used() {

@@ -106,8 +106,8 @@ pub async fn switch_account(
     anew.seal(app, Kind::LoginChallenge).map(Outcome::Login)
 }
 
-/// A consent challenge opens in the browser that it was made for, while the session that it was made for is alive and is
-/// this browser's.
+/// A consent challenge opens in the browser that it was made for, while the session that it was made for is alive and the
+/// same person is signed in there (in another tab perhaps anew: then it is another session of theirs).
 async fn open(
     app: &App,
     challenge: &str,
@@ -120,8 +120,12 @@ async fn open(
         ErrorCode::RequestForbidden
             .because("Somebody else has signed in meanwhile, or nobody is. Go back to the application and start again.")
     };
-    let id = flow.session.filter(|id| session == Some(*id)).ok_or_else(ended)?;
-    let session = app.store.session(id, now).await?.ok_or_else(ended)?;
+    let (asked, present) = (flow.session.ok_or_else(ended)?, session.ok_or_else(ended)?);
+    let session = app.store.session(asked, now).await?.ok_or_else(ended)?;
+    if present != asked {
+        let present = app.store.session(present, now).await?;
+        present.filter(|present| present.subject == session.subject).ok_or_else(ended)?;
+    }
     Ok((flow, session))
 }
 

@@ -81,7 +81,9 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
 fn hinted(app: &App, params: &Params, now: Timestamp) -> Result<Option<Hint>> {
     let Some(token) = params.get("id_token_hint") else { return Ok(None) };
     let keys = app.keys.live()?;
+    // Each of ours names its session.
     let hint = hint(app, &keys, token, now)
+        .filter(|hint| hint.session.is_some())
         .ok_or_else(|| ErrorCode::InvalidRequest.because("id_token_hint is not an ID token of this server."))?;
     if params.get("client_id").is_some_and(|id| !hint.clients.iter().any(|client| client.as_str() == id)) {
         return Err(ErrorCode::InvalidRequest.because("client_id is not the client that id_token_hint was issued to."));

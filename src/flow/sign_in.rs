@@ -72,7 +72,7 @@ pub async fn sign_in(
     let now = app.clock.now();
     let flow = Flow::open(app, Kind::LoginChallenge, challenge, browser, now).await?;
     proven_client(app, &flow.request).await?;
-    let by_address = app.guard.per_address.begin(address).await.map_err(SignInFailure::TooMany)?;
+    let by_address = app.guard.per_address.begin(household(address)).await.map_err(SignInFailure::TooMany)?;
     let user = app.store.user_by_name(name).await?;
     // A device where the account has signed in before has a budget of its own: strangers can not lock its owner out.
     let known = user.as_ref().is_some_and(|user| browser.is_some_and(|browser| browser.knows(&user.id)));
@@ -110,6 +110,14 @@ pub async fn sign_in(
         browser,
         redirect_to: url(app, path::AUTHORIZATION, "login_verifier", &verifier(app, &flow)?),
     })
+}
+
+/// One caller of IPv6 has a whole network of addresses to call from (RFC 6177): a /64 at least.
+fn household(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    }
 }
 
 fn session_life(app: &App, remember: bool) -> std::time::Duration {

@@ -230,7 +230,8 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
 pub fn unreadable_body(error: &(dyn StdError + 'static)) -> oauth::Error {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
+        // axum keeps it in a box of its own.
+        if error.is::<LengthLimitError>() || error.is::<Box<LengthLimitError>>() {
             return oauth::ErrorCode::InvalidRequest
                 .because(TOO_LARGE.description)
                 .with_status(TOO_LARGE.status.as_u16());

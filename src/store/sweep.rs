@@ -14,20 +14,21 @@ impl Store {
         let mut swept = 0;
         loop {
             let batch = self.sweep_batch(now).await?;
-            swept += batch;
-            if batch < BATCH.unsigned_abs() {
+            swept += batch.iter().sum::<u64>();
+            if batch.into_iter().all(|rows| rows < BATCH.unsigned_abs()) {
                 return Ok(swept);
             }
             tokio::task::yield_now().await;
         }
     }
 
-    async fn sweep_batch(&self, now: Timestamp) -> Result<u64> {
+    /// The rows that went from each table.
+    async fn sweep_batch(&self, now: Timestamp) -> Result<[u64; 5]> {
         let mut tx = self.begin().await?;
         if let Connection::Postgres(connection) = tx.place(true).await?.connection() {
             let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(4912)").fetch_one(connection).await?;
             if !ours {
-                return Ok(0);
+                return Ok([0; 5]);
             }
         }
         let swept = [
@@ -65,6 +66,6 @@ impl Store {
             sql!(&mut tx, execute, "DELETE FROM consents WHERE expires_at <= $1", now)?,
         ];
         tx.commit().await?;
-        Ok(swept.into_iter().max().unwrap_or(0))
+        Ok(swept)
     }
 }

@@ -98,6 +98,41 @@ impl Browser<'_> {
         self.follow(answer).await
     }
 
+    /// Sends the login form and stays at its answer.
+    pub async fn submit_login(&mut self, page: &Answer, username: &str, password: &str) -> Answer {
+        let challenge = page.field("login_challenge");
+        let fields = [
+            ("login_challenge", challenge.as_str()),
+            ("email", username),
+            ("password", password),
+            ("action", "accept"),
+        ];
+        self.post(&self.server.url("/login"), &fields).await
+    }
+
+    /// Sends the consent form and stays at its answer.
+    pub async fn submit_consent(&mut self, page: &Answer, scopes: &[&str]) -> Answer {
+        let challenge = page.field("consent_challenge");
+        let mut fields = vec![("consent_challenge", challenge.as_str()), ("action", "accept")];
+        fields.extend(scopes.iter().map(|scope| ("grant_scope", *scope)));
+        self.post(&self.server.url("/consent"), &fields).await
+    }
+
+    /// Signs out as a person does: the logout page, and its button.
+    pub async fn logout(&mut self) -> Answer {
+        let page = self.get(&self.server.url("/oauth2/sessions/logout")).await;
+        let page = self.follow(page).await;
+        let challenge = page.field("logout_challenge");
+        let fields = [("logout_challenge", challenge.as_str()), ("action", "accept")];
+        let answer = self.post(&self.server.url("/logout"), &fields).await;
+        self.follow(answer).await
+    }
+
+    /// The one cookie whose name ends so.
+    pub fn cookie(&self, end: &str) -> Option<&str> {
+        self.cookies.iter().find(|(name, _)| name.ends_with(end)).map(|(_, value)| value.as_str())
+    }
+
     /// Answers the consent page that `page` is.
     pub async fn consent(&mut self, page: &Answer, scopes: &[&str], remember: bool) -> Answer {
         let challenge = page.field("consent_challenge");

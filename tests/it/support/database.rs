@@ -56,25 +56,6 @@ impl Database {
         &self.0.dsn
     }
 
-    /// Everything that is in it, as text to search.
-    pub async fn dump(&self) -> String {
-        if let Some(path) = self.dsn().strip_prefix("sqlite://") {
-            let file = |suffix: &str| std::fs::read(format!("{path}{suffix}")).unwrap_or_default();
-            return ["", "-wal"].map(|suffix| String::from_utf8_lossy(&file(suffix)).into_owned()).concat();
-        }
-        let options: PgConnectOptions = self.dsn().parse().unwrap();
-        let mut connection = PgConnection::connect_with(&options).await.unwrap();
-        let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
-        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap();
-        let mut text = String::new();
-        for table in tables {
-            let rows = AssertSqlSafe(format!("SELECT t::text FROM {table} t"));
-            let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(&mut connection).await.unwrap();
-            text.push_str(&rows.join("\n"));
-        }
-        text
-    }
-
     pub fn is_postgres(&self) -> bool {
         self.0.dsn.starts_with("postgres")
     }
@@ -119,4 +100,53 @@ async fn run(cluster: &str, statement: &str) {
     let mut connection = PgConnection::connect_with(&options).await.unwrap();
     connection.execute(AssertSqlSafe(statement)).await.unwrap();
     connection.close().await.unwrap();
+}
+
+/// What a test looks up in the tables themselves, past the server.
+impl Database {
+    pub async fn tables(&self) -> Vec<String> {
+        let text = match self.is_postgres() {
+            true => "SELECT tablename::TEXT FROM pg_tables WHERE schemaname = 'public' ORDER BY 1",
+            false => "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1",
+        };
+        self.column(text).await
+    }
+
+    pub async fn count(&self, table: &str) -> i64 {
+        let rows = self.column(&format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await;
+        rows[0].parse().unwrap()
+    }
+
+    /// Every value of every row of every table.
+    pub async fn dump(&self) -> String {
+        let mut dump = String::new();
+        for table in self.tables().await {
+            let text = match self.is_postgres() {
+                true => format!("SELECT row_to_json(t)::TEXT FROM {table} t"),
+                false => {
+                    let names = self.column(&format!("SELECT name FROM pragma_table_info('{table}')")).await;
+                    let quoted: Vec<_> = names.iter().map(|name| format!("quote({name})")).collect();
+                    format!("SELECT {} FROM {table}", quoted.join(" || ' ' || "))
+                }
+            };
+            for row in self.column(&text).await {
+                dump.push_str(&format!("{table}: {row}\n"));
+            }
+        }
+        dump
+    }
+
+    /// The first column of a statement's rows, a text.
+    pub async fn column(&self, text: &str) -> Vec<String> {
+        if self.is_postgres() {
+            let mut connection = PgConnection::connect(self.dsn()).await.unwrap();
+            let rows = sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+            return rows;
+        }
+        let mut connection = SqliteConnection::connect(self.dsn()).await.unwrap();
+        let rows = sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        rows
+    }
 }

@@ -2,6 +2,7 @@
 //! database, SQLite or what `HYDRANT_TEST_DATABASE` names; `layers` and `statements` read the source itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
+mod admin_access;
 mod admin_clients;
 mod admin_introspection;
 mod admin_users;
@@ -12,6 +13,7 @@ mod changed_meanwhile;
 mod cli;
 mod client_authentication;
 mod client_credentials;
+mod configuration;
 mod discovery;
 mod durability;
 mod id_token;
@@ -25,6 +27,7 @@ mod prompt;
 mod races;
 mod redirect_uri;
 mod refresh_token;
+mod replicas;
 mod response_mode;
 mod revocation;
 mod source;
@@ -32,5 +35,6 @@ mod statements;
 mod storage_failure;
 mod support;
 mod time;
+mod tls;
 mod token_endpoint;
 mod userinfo;

@@ -123,7 +123,7 @@ async fn prepare(app: App, ready: watch::Sender<bool>) -> Result<()> {
             Err(Unready::Never(error)) => return Err(error),
             Err(Unready::Wait(error)) => {
                 let seconds = pause.as_secs_f32();
-                tracing::warn!("the database can not be used yet ({error:#}); trying again in {seconds} s");
+                tracing::warn!("not ready yet: {error}; trying again in {seconds} s");
             }
         }
         tokio::time::sleep(pause).await;
@@ -133,6 +133,7 @@ async fn prepare(app: App, ready: watch::Sender<bool>) -> Result<()> {
 
 async fn prepare_once(app: &App) -> Result<(), Unready> {
     let wait = |error: crate::store::Error| Unready::Wait(error.into());
+    app.store.reach().await.map_err(wait)?;
     match app.store.schema().await.map_err(wait)? {
         Schema::Current => {}
         Schema::Pending(_) if app.config.database.auto_migrate || app.config.dev => {

@@ -1,12 +1,15 @@
 //! The schema, when several bring it up to date at once, and when it is not what the program knows (security-cases.md
 //! F-26, F-29, F-30).
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use hydrant::config::Config;
+use hydrant::store::Store;
 
-use crate::support::Database;
 use crate::support::process::Setup;
+use crate::support::{Database, race};
 
 const SECRET: &str = "kT4pR7vW2xZ9cN5mQ8sB";
 
@@ -27,6 +30,29 @@ async fn f_26_eight_may_migrate_at_once() {
         }
         let known = all[0].json().as_array().unwrap().len();
         assert_eq!(rows(&database, "_sqlx_migrations", "version").await, u64::try_from(known).unwrap());
+    }
+}
+
+/// A file that several processes make at once is one database, and only the owner's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn f_26_eight_may_make_the_same_file() {
+    for _ in 0..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new").join("hydrant.db");
+        let config = Config::for_tests("http://127.0.0.1:4444", &format!("sqlite://{}", file.display()));
+        let opened = race(8, |_| {
+            let database = config.database.clone();
+            async move {
+                let store = Store::open(&database).await?;
+                store.migrate().await?;
+                store.close().await;
+                Ok::<_, hydrant::store::Error>(())
+            }
+        });
+        for outcome in opened.await {
+            outcome.unwrap();
+        }
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
 

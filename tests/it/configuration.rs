@@ -82,8 +82,8 @@ fn f_44_every_problem_is_told_at_once_and_nothing_starts() {
             };
             assert_eq!((lines[0], lines.len()), (heading.as_str(), 1 + begins.len()), "{yaml}: {}", ran.stderr);
             for (line, begin) in lines[1..].iter().zip(*begins) {
-                let begin = if begin.starts_with(':') { format!("  {name}{begin}") } else { format!("  {begin}") };
-                assert!(line.starts_with(&begin), "{yaml}: {line} should begin {begin}");
+                let wanted = if begin.starts_with(':') { format!("  {name}{begin}") } else { format!("  {begin}") };
+                assert!(line.starts_with(&wanted), "{yaml}: {line} should begin {wanted}");
             }
             assert!(!ran.stderr.contains("hunter2") && !ran.stderr.contains("kT4pR7vW2xZ9cN5mQ8sB"), "{}", ran.stderr);
         }

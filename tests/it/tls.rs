@@ -61,9 +61,9 @@ async fn f_46_the_public_port_speaks_tls_and_takes_a_new_certificate() {
     assert!(discovery.header("strict-transport-security").is_some());
 
     // LC-05
-    let begun = server.get(&format!("/oauth2/auth?{}", Authorize::web().query())).await;
-    assert_eq!(begun.status, 302, "{}", begun.body);
-    let cookies: Vec<_> = begun.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    let first_step = server.get(&format!("/oauth2/auth?{}", Authorize::web().query())).await;
+    assert_eq!(first_step.status, 302, "{}", first_step.body);
+    let cookies: Vec<_> = first_step.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
     assert!(!cookies.is_empty());
     for cookie in cookies {
         assert!(cookie.starts_with("__Host-"), "{cookie}");

@@ -2,6 +2,7 @@
 //! database, SQLite or what `HYDRANT_TEST_DATABASE` names; `layers` and `statements` read the source itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
+mod admin_access;
 mod admin_clients;
 mod admin_introspection;
 mod admin_users;
@@ -13,11 +14,13 @@ mod changed_meanwhile;
 mod cli;
 mod client_authentication;
 mod client_credentials;
+mod configuration;
 mod consent;
 mod cookies;
 mod cors;
 mod database;
 mod discovery;
+mod durability;
 mod http_connection;
 mod http_layer;
 mod id_token;
@@ -26,12 +29,15 @@ mod jwks;
 mod layers;
 mod login;
 mod logout;
+mod migrations;
 mod openidconnect_client;
 mod pages;
+mod process;
 mod prompt;
 mod races;
 mod redirect_uri;
 mod refresh_token;
+mod replicas;
 mod response_mode;
 mod revocation;
 mod secrets;
@@ -42,5 +48,6 @@ mod storage_failure;
 mod support;
 mod sweep;
 mod time;
+mod tls;
 mod token_endpoint;
 mod userinfo;

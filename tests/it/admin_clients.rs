@@ -1,9 +1,10 @@
 //! `/admin/clients`: Hydra's client API (hydra.md sections 3.1 to 3.3).
 
+use hydrant::clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Authorize, Server};
+use crate::support::{Answer, Authorize, Database, Server};
 
 async fn call(server: &Server, method: Method, path: &str, body: Option<Value>) -> Answer {
     let request = server.http.request(method, format!("{}{path}", server.admin));
@@ -240,7 +241,9 @@ async fn ad_07_no_later_answer_has_a_secret_or_a_hash() {
 /// AD-08: a token is one of this server, of this list, and as it was given.
 #[tokio::test]
 async fn ad_08_a_page_token_is_of_its_server_and_its_list() {
-    let (server, other) = (Server::start().await, Server::start().await);
+    let server = Server::start().await;
+    // With keys of its own: the tests' databases share theirs.
+    let other = Server::on(Database::empty().await, Clock::manual(), |_| {}).await;
     let path = "/admin/clients?page_size=2";
     let own = next(&call(&server, Method::GET, path, None).await).unwrap();
     let foreign = next(&call(&other, Method::GET, path, None).await).unwrap();

@@ -271,7 +271,7 @@ async fn keys(database: &Database) -> u64 {
 async fn jk_13_jk_14_a_key_opens_only_under_its_secret() {
     const OLD: &str = "the-elder-kT4pR7vW2xZ9";
     const NEW: &str = "the-newer-cN5mQ8sB3dF6";
-    let database = Database::new().await;
+    let database = Database::empty().await;
     let with = |secrets: &str| Setup::dev(database.dsn()).env("SECRETS_SYSTEM", secrets);
     let refused = async |secrets: &str| {
         let mut process = with(secrets).spawn();

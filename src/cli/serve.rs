@@ -122,7 +122,7 @@ async fn prepare(app: App, ready: watch::Sender<bool>) -> Result<()> {
             Err(Unready::Never(error)) => return Err(error),
             Err(Unready::Wait(error)) => {
                 let seconds = pause.as_secs_f32();
-                tracing::warn!("the database can not be used yet ({error:#}); trying again in {seconds} s");
+                tracing::warn!("{error:#}; trying again in {seconds} s (dsn says where it is)");
             }
         }
         tokio::time::sleep(pause).await;

@@ -126,7 +126,10 @@ impl Keys {
     pub async fn follow(self, store: Store, clock: Clock) {
         loop {
             let _ = tokio::time::timeout(Duration::from_secs(30), store.keys_changed()).await;
-            if let Err(error) = self.load(&store, clock.now()).await {
+            // Until the start has read them once, what fails is the start's to tell.
+            if let Err(error) = self.load(&store, clock.now()).await
+                && self.0.live.load().is_some()
+            {
                 tracing::warn!(%error, "the keys could not be read again; those in memory stay in force");
             }
         }

@@ -62,7 +62,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_many_at_once_exactly_the_limit_goes_on() {
-        let attempts = Arc::new(Attempts::new(10, Duration::from_secs(60)));
+        let attempts = Arc::new(Attempts::new(10, Duration::from_mins(1)));
         let tasks: Vec<_> = (0..200)
             .map(|_| {
                 let attempts = Arc::clone(&attempts);

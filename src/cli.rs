@@ -136,7 +136,7 @@ impl Cli {
             Command::Migrate(args) => migrate::run(args, &global).await,
             Command::Check => check::check(&global),
             Command::Schema => check::schema(),
-            Command::Client(args) => client::run(args, &global).await,
+            Command::Client(args) => Box::pin(client::run(args, &global)).await,
             Command::User(args) => user::run(args, &global).await,
             Command::Key(args) => key::run(args, &global).await,
             Command::Token(args) => token::run(args, &global).await,

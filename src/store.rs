@@ -56,6 +56,11 @@ impl Store {
         Ok(())
     }
 
+    /// Whether the database lets us in, and if not, why.
+    pub async fn reach(&self) -> Result<()> {
+        self.0.db.reach().await
+    }
+
     /// Waits until some replica has changed the keys.
     pub async fn keys_changed(&self) {
         self.0.keys_changed.notified().await;

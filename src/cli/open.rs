@@ -25,6 +25,8 @@ pub async fn with_store<T>(global: &Global, work: impl AsyncFnOnce(&App) -> Resu
         bail!("dsn: a database in memory belongs to one process: nothing outside of the server can work on it");
     }
     let app = App::open(config, Clock::System).await.context("the database can not be opened")?;
+    let reached = app.store.reach().await;
+    reached.context("the database does not answer; does it run where `dsn` says, and let us in?")?;
     let outcome = work(&app).await;
     app.store.close().await;
     outcome
@@ -32,20 +34,17 @@ pub async fn with_store<T>(global: &Global, work: impl AsyncFnOnce(&App) -> Resu
 
 /// Does work on the configured database, once its schema is the one of this program.
 pub async fn with_app<T>(global: &Global, work: impl AsyncFnOnce(&App) -> Result<T>) -> Result<T> {
-    with_store(global, async |app| {
-        let schema = app.store.schema().await;
-        match schema.context("the database does not answer; does it run where `dsn` says, and let us in?")? {
-            Schema::Current => work(app).await,
-            Schema::Pending(versions) => bail!(
-                "the database lacks {}; run `hydrant migrate up{}` first",
-                match versions.len() {
-                    1 => "a migration".to_owned(),
-                    count => format!("{count} migrations"),
-                },
-                arguments(global),
-            ),
-            Schema::Newer(_) => bail!("the database was migrated by a newer Hydrant; use that one for it"),
-        }
+    with_store(global, async |app| match app.store.schema().await? {
+        Schema::Current => work(app).await,
+        Schema::Pending(versions) => bail!(
+            "the database lacks {}; run `hydrant migrate up{}` first",
+            match versions.len() {
+                1 => "a migration".to_owned(),
+                count => format!("{count} migrations"),
+            },
+            arguments(global),
+        ),
+        Schema::Newer(_) => bail!("the database was migrated by a newer Hydrant; use that one for it"),
     })
     .await
 }

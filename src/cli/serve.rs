@@ -35,10 +35,11 @@ pub struct Running {
 /// Opens both ports and goes on to bring up what is behind them. Fails where a port or the database's name is no good;
 /// a database that is down is waited for, with the ports open, so that probes can see it.
 pub async fn start(config: Config, clock: Clock) -> Result<Running> {
-    let app = App::open(config, clock).await?;
     let drain = Drain::default();
-    let public = listener::bind("public", &app.config.serve.public, &app.config.limits).await?;
-    let admin = listener::bind("admin", &app.config.serve.admin, &app.config.limits).await?;
+    // The ports come first: where one is taken, nothing has touched the database.
+    let public = listener::bind("public", &config.serve.public, &config.limits).await?;
+    let admin = listener::bind("admin", &config.serve.admin, &config.limits).await?;
+    let app = App::open(config, clock).await?;
     let (public_address, admin_address) = (public.address(), admin.address());
     let mut servers = JoinSet::new();
     servers.spawn(public.serve(router::public(&app, drain.clone()), drain.clone()));
@@ -122,7 +123,7 @@ async fn prepare(app: App, ready: watch::Sender<bool>) -> Result<()> {
             Err(Unready::Never(error)) => return Err(error),
             Err(Unready::Wait(error)) => {
                 let seconds = pause.as_secs_f32();
-                tracing::warn!("{error:#}; trying again in {seconds} s (dsn says where it is)");
+                tracing::warn!("not ready yet: {error}; trying again in {seconds} s");
             }
         }
         tokio::time::sleep(pause).await;
@@ -132,6 +133,7 @@ async fn prepare(app: App, ready: watch::Sender<bool>) -> Result<()> {
 
 async fn prepare_once(app: &App) -> Result<(), Unready> {
     let wait = |error: crate::store::Error| Unready::Wait(error.into());
+    app.store.reach().await.map_err(wait)?;
     match app.store.schema().await.map_err(wait)? {
         Schema::Current => {}
         Schema::Pending(_) if app.config.database.auto_migrate || app.config.dev => {

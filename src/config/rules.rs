@@ -65,7 +65,8 @@ fn database(raw: &Raw, check: &mut Check) -> Database {
     Database {
         dsn,
         auto_migrate: check.read(&raw.database.auto_migrate),
-        max_connections: number(check, &raw.database.max_connections, 1, 1000),
+        // One listens for what other replicas change, and never does anything else.
+        max_connections: number(check, &raw.database.max_connections, 2, 1000),
     }
 }
 

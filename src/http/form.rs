@@ -76,8 +76,12 @@ impl FromRequest<App> for Authenticated {
         match client_auth::authenticate(app, &presented).await {
             Ok(client) => Ok(Self { client, form }),
             Err(error) => {
-                // An app in a browser that names its client is let read why it was refused.
-                let named = app.store.client(&presented.client).await.ok().flatten();
+                // An app in a browser that names its client is let read why it was refused. A store that has not
+                // answered is not waited for twice.
+                let named = match error.code {
+                    ErrorCode::TemporarilyUnavailable => None,
+                    _ => app.store.client(&presented.client).await.ok().flatten(),
+                };
                 Err(match named {
                     Some(client) => allow_origins_of(&client, refuse(error)),
                     None => refuse(error),

@@ -285,7 +285,7 @@ impl Prompt {
 mod tests {
     use super::*;
 
-    fn client(json: serde_json::Value) -> ClientMetadata {
+    fn client(json: &serde_json::Value) -> ClientMetadata {
         let mut whole =
             serde_json::json!({ "redirect_uris": ["https://rp.example/cb"], "scope": "openid offline_access profile" });
         whole.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_to_a_redirect_uri_that_is_not_proven() {
-        let web = client(serde_json::json!({}));
+        let web = client(&serde_json::json!({}));
         for query in [
             "redirect_uri=https://rp.example/cb&response_type=code".to_owned(),
             GOOD.replace("cb&", "cb%2F&"),
@@ -335,20 +335,20 @@ mod tests {
         ] {
             assert_eq!(page(ask(&web, &query)), ErrorCode::InvalidRequest, "{query}");
         }
-        let none = client(serde_json::json!({ "redirect_uris": [] }));
+        let none = client(&serde_json::json!({ "redirect_uris": [] }));
         assert_eq!(page(ask(&none, GOOD)), ErrorCode::UnauthorizedClient);
     }
 
     #[test]
     fn plain_oauth_may_leave_out_the_only_redirect_uri() {
-        let request = ask(&client(serde_json::json!({})), "client_id=web&response_type=code&scope=profile").unwrap();
+        let request = ask(&client(&serde_json::json!({})), "client_id=web&response_type=code&scope=profile").unwrap();
         assert_eq!(request.redirect_uri, None);
         assert_eq!(request.reply_to.redirect_uri(), "https://rp.example/cb");
     }
 
     #[test]
     fn each_fault_has_its_error() {
-        let web = client(serde_json::json!({}));
+        let web = client(&serde_json::json!({}));
         for (query, code) in [
             (GOOD.replace("response_type=code&", ""), ErrorCode::InvalidRequest),
             (GOOD.replace("=code&", "=foo&"), ErrorCode::UnsupportedResponseType),
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     fn max_age_is_a_whole_number() {
-        let web = client(serde_json::json!({}));
+        let web = client(&serde_json::json!({}));
         for (text, seconds) in [("0", 0), ("1", 1), ("15000", 15000)] {
             assert_eq!(ask(&web, &format!("{GOOD}&max_age={text}")).unwrap().max_age, Some(seconds));
         }
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_public_client_needs_pkce() {
-        let spa = client(serde_json::json!({ "token_endpoint_auth_method": "none" }));
+        let spa = client(&serde_json::json!({ "token_endpoint_auth_method": "none" }));
         assert_eq!(back(ask(&spa, GOOD)), ErrorCode::InvalidRequest);
         let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
         assert!(ask(&spa, &format!("{GOOD}&code_challenge={challenge}&code_challenge_method=S256")).is_ok());
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn state_and_issuer_go_with_every_answer() {
-        let request = ask(&client(serde_json::json!({})), &GOOD.replace("state=s", "state=a%0d%0aX%3A%261")).unwrap();
+        let request = ask(&client(&serde_json::json!({})), &GOOD.replace("state=s", "state=a%0d%0aX%3A%261")).unwrap();
         let location = request.reply_to.location("https://op.example", &[("code", "c")]);
         assert_eq!(location, "https://rp.example/cb?code=c&state=a%0D%0AX%3A%261&iss=https%3A%2F%2Fop.example");
     }

@@ -88,7 +88,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
-    fn client(json: serde_json::Value) -> ClientMetadata {
+    fn client(json: &serde_json::Value) -> ClientMetadata {
         let mut whole = serde_json::json!({ "redirect_uris": ["https://rp.example/cb", "com.example.app:/cb"], "scope": "openid profile" });
         whole.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
         serde_json::from_value(whole).unwrap()
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn outcome(extra: &str, age: Option<u64>, in_this_flow: bool, remembered: Option<&str>) -> &'static str {
-        outcome_for(&client(serde_json::json!({})), extra, age, in_this_flow, remembered)
+        outcome_for(&client(&serde_json::json!({})), extra, age, in_this_flow, remembered)
     }
 
     fn outcome_for(
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_public_client_is_served_silently_only_at_claimed_https() {
-        let native = client(serde_json::json!({ "token_endpoint_auth_method": "none", "application_type": "native" }));
+        let native = client(&serde_json::json!({ "token_endpoint_auth_method": "none", "application_type": "native" }));
         let all = Some("openid profile");
         assert_eq!(outcome_for(&native, "", Some(60), false, all), "proceed");
         assert_eq!(outcome_for(&native, "redirect_uri=com.example.app:/cb", Some(60), false, all), "consent");
@@ -166,7 +166,7 @@ mod tests {
             outcome_for(&native, "redirect_uri=com.example.app:/cb&prompt=none", Some(60), false, all),
             "consent_required"
         );
-        let first_party = client(serde_json::json!({ "skip_consent": true }));
+        let first_party = client(&serde_json::json!({ "skip_consent": true }));
         assert_eq!(outcome_for(&first_party, "", Some(60), false, None), "proceed");
         assert_eq!(outcome_for(&first_party, "prompt=consent", Some(60), false, None), "consent");
     }

@@ -14,7 +14,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
+use tokio::time::Instant;
 
 pub use column::Json;
 
@@ -83,6 +84,11 @@ impl From<Error> for crate::oauth::Error {
     }
 }
 
+/// How long a request waits for a connection to PostgreSQL.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long SQLite waits for another process's lock.
+const SQLITE_PATIENCE: Duration = Duration::from_secs(5);
+
 #[derive(Clone)]
 pub enum Db {
     Postgres(PgPool),
@@ -112,13 +118,14 @@ impl Db {
             make_private(Path::new(path)).map_err(|error| Error::from(sqlx::Error::Io(error)))?;
             let pool = || {
                 SqlitePoolOptions::new()
-                    .acquire_timeout(Duration::from_secs(5))
+                    .acquire_timeout(SQLITE_PATIENCE)
                     .idle_timeout(None)
                     .max_lifetime(None)
                     .test_before_acquire(false)
             };
-            let write = pool().max_connections(1).connect_with(options.clone()).await?;
-            let read = pool().max_connections(4).connect_with(options.read_only(true).create_if_missing(false)).await?;
+            let write = connect_sqlite(&pool().max_connections(1), options.clone()).await?;
+            let options = options.read_only(true).create_if_missing(false);
+            let read = connect_sqlite(&pool().max_connections(4), options).await?;
             return Ok(Self::Sqlite { read, write });
         }
         let options =
@@ -129,11 +136,20 @@ impl Db {
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(database.max_connections)
-            .acquire_timeout(Duration::from_secs(2))
+            .acquire_timeout(PATIENCE)
             .max_lifetime(Duration::from_mins(30))
             .test_before_acquire(false)
             .connect_lazy_with(options);
         Ok(Self::Postgres(pool))
+    }
+
+    /// Asks for one connection past the pool, which would try for as long as it may and then not say why there is none.
+    pub async fn reach(&self) -> Result<()> {
+        let Self::Postgres(pool) = self else { return Ok(()) };
+        let options = pool.connect_options();
+        let connected = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+        connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?.close().await?;
+        Ok(())
     }
 
     pub async fn begin(&self) -> Result<Tx> {
@@ -163,13 +179,33 @@ impl Db {
     }
 }
 
+/// A file that several processes open for the first time: SQLite refuses all but one the switch to WAL at once, whatever
+/// the busy timeout says.
+async fn connect_sqlite(pool: &SqlitePoolOptions, options: SqliteConnectOptions) -> Result<SqlitePool> {
+    let began = Instant::now();
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(error) if is_locked(&error) && began.elapsed() < SQLITE_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connected => return Ok(connected?),
+        }
+    }
+}
+
+/// `SQLITE_BUSY`, in any of its extended forms.
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+}
+
 /// WAL with a full sync: a refresh rotation that a power cut forgets would be a security event.
 fn sqlite_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(SQLITE_PATIENCE)
         .statement_cache_capacity(200)
         .pragma("cache_size", "-16384")
 }
@@ -191,9 +227,11 @@ fn make_private(path: &Path) -> std::io::Result<()> {
                 tracing::warn!(path = %path.display(), "the database file can be read by others: chmod 600 it");
             }
             Ok(_) => {}
-            Err(_) => {
-                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)?;
-            }
+            Err(_) => match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+                // Another process was quicker.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return make_private(path),
+                made => drop(made?),
+            },
         }
     }
     Ok(())
@@ -325,6 +363,27 @@ impl fmt::Debug for Db {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What SQLite does not do unless each connection asks for it.
+    #[tokio::test]
+    async fn every_sqlite_connection_is_durable_and_keeps_its_foreign_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let dsn = format!("sqlite://{}", folder.path().join("hydrant.db").display());
+        let config = config::Config::for_tests("http://127.0.0.1:4444", &dsn);
+        let db = Db::open(&config.database).await.unwrap();
+        for writes in [true, false] {
+            let mut place = db.place(writes).await.unwrap();
+            let Connection::Sqlite(connection) = place.connection() else { panic!("{db:?}") };
+            for (pragma, expected) in
+                [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1), ("PRAGMA busy_timeout", 5000)]
+            {
+                let found: i64 = sqlx::query_scalar(pragma).fetch_one(&mut *connection).await.unwrap();
+                assert_eq!(found, expected, "{pragma}, writes: {writes}");
+            }
+            let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(connection).await.unwrap();
+            assert_eq!(mode, "wal");
+        }
+    }
 
     #[test]
     fn a_reading_statement_is_told_from_a_writing_one() {

@@ -63,7 +63,14 @@ impl Store {
                 now,
                 BATCH,
             )?,
-            sql!(&mut tx, execute, "DELETE FROM consents WHERE expires_at <= $1", now)?,
+            sql!(
+                &mut tx,
+                execute,
+                "DELETE FROM consents WHERE (subject, client_id) IN
+                    (SELECT subject, client_id FROM consents WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                now,
+                BATCH
+            )?,
         ];
         tx.commit().await?;
         Ok(swept)

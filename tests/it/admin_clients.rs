@@ -1,9 +1,10 @@
 //! `/admin/clients`: Hydra's client API (hydra.md sections 3.1 to 3.3).
 
+use hydrant::clock::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Authorize, Server};
+use crate::support::{Answer, Authorize, Database, Server};
 
 async fn call(server: &Server, method: Method, path: &str, body: Option<Value>) -> Answer {
     let request = server.http.request(method, format!("{}{path}", server.admin));
@@ -206,4 +207,59 @@ async fn what_was_read_can_be_sent_back() {
     updated["updated_at"] = client["updated_at"].clone();
     assert_eq!(updated, client);
     server.code_for(&Authorize::of("web", "https://rp.example/new")).await;
+}
+
+/// AD-07: what was said once, or is kept hashed, is in no answer afterwards.
+#[tokio::test]
+async fn ad_07_no_later_answer_has_a_secret_or_a_hash() {
+    let server = Server::start().await;
+    let grants = json!(["client_credentials"]);
+    let body = json!({ "client_id": "chosen", "client_secret": "hunter2-hunter2", "grant_types": grants });
+    let chosen = call(&server, Method::POST, "/admin/clients", Some(body)).await.json();
+    let body = json!({ "client_id": "made", "grant_types": grants });
+    let made = call(&server, Method::POST, "/admin/clients", Some(body)).await.json();
+    let body = json!({ "username": "carol", "password": "hunter2-hunter2" });
+    let carol = call(&server, Method::POST, "/admin/users", Some(body)).await;
+    let answers = [
+        carol.body.clone(),
+        call(&server, Method::GET, "/admin/clients", None).await.body,
+        call(&server, Method::GET, "/admin/clients/chosen", None).await.body,
+        call(&server, Method::GET, "/admin/clients/made", None).await.body,
+        call(&server, Method::PUT, "/admin/clients/made", Some(json!({ "grant_types": grants }))).await.body,
+        call(&server, Method::GET, "/admin/users", None).await.body,
+        call(&server, Method::GET, &carol.location().unwrap(), None).await.body,
+        call(&server, Method::POST, "/admin/clients", Some(chosen)).await.body,
+    ];
+    let secret = made["client_secret"].as_str().unwrap();
+    for answer in &answers {
+        for word in ["hunter2", secret, "client_secret\"", "hash", "sha256", "argon2", "password\"", "registration_"] {
+            assert!(!answer.contains(word), "{word}: {answer}");
+        }
+    }
+}
+
+/// AD-08: a token is one of this server, of this list, and as it was given.
+#[tokio::test]
+async fn ad_08_a_page_token_is_of_its_server_and_its_list() {
+    let server = Server::start().await;
+    // With keys of its own: the tests' databases share theirs.
+    let other = Server::on(Database::empty().await, Clock::manual(), |_| {}).await;
+    let path = "/admin/clients?page_size=2";
+    let own = next(&call(&server, Method::GET, path, None).await).unwrap();
+    let foreign = next(&call(&other, Method::GET, path, None).await).unwrap();
+    let of_users = next(&call(&server, Method::GET, "/admin/users?page_size=2", None).await).unwrap();
+    let (_, token) = own.rsplit_once("page_token=").unwrap();
+    let mut wrong =
+        vec![foreign, of_users.replace("/users", "/clients"), format!("{own}A"), format!("{own}&page_token=1")];
+    for at in (0..token.len()).step_by(5) {
+        let mut forged = token.as_bytes().to_vec();
+        forged[at] = if forged[at] == b'a' { b'b' } else { b'a' };
+        wrong.push(format!("{path}&page_token={}", String::from_utf8(forged).unwrap()));
+    }
+    for path in &wrong {
+        call(&server, Method::GET, path, None).await.assert_error(400, "invalid_request");
+    }
+    // It survives the client that it names, and a client that comes in between.
+    server.delete_client("native").await;
+    assert_eq!(call(&server, Method::GET, &own, None).await.json()[0]["client_id"], "rs1");
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Server};
+use crate::support::{Answer, Authorize, PASSWORD, Server};
 
 async fn call(server: &Server, method: Method, path: &str, body: Option<Value>) -> Answer {
     let request = server.http.request(method, format!("{}{path}", server.admin));
@@ -121,4 +121,83 @@ async fn people_are_listed_page_by_page() {
     // All three are of one millisecond of the tests' clock.
     names.sort_unstable();
     assert_eq!(names, ["alice", "bob", "disabled"]);
+}
+
+/// LC-38: nobody can be called what people would take for somebody else.
+#[tokio::test]
+async fn lc_38_reserved_and_confusable_names_are_refused() {
+    let server = Server::start().await;
+    let long = "n".repeat(300);
+    let names = [
+        "admin",
+        "ADMIN",
+        "root",
+        "ｒｏｏｔ",
+        "hydrant",
+        "support",
+        "..",
+        ".",
+        ".well-known",
+        "a/b",
+        "a\\b",
+        "nul\u{0}l",
+        "а\u{200b}lice",
+        "аlice",
+        "\u{202e}ecila",
+        "alice\u{fe0f}",
+        " ",
+        "\t",
+        "eve@example.com",
+        &long,
+    ];
+    for name in names {
+        let refused = call(&server, Method::POST, "/admin/users", Some(json!({ "username": name }))).await;
+        assert_eq!(refused.error(), (400, "invalid_request".to_owned()), "{name:?}: {}", refused.body);
+    }
+    // Renaming is no way around it.
+    let bob = format!("/admin/users/{}", server.subject("bob").await);
+    for name in ["admin", "аlice"] {
+        call(&server, Method::PUT, &bob, Some(json!({ "username": name }))).await.assert_error(400, "invalid_request");
+    }
+    assert_eq!(call(&server, Method::GET, &bob, None).await.json()["username"], "bob");
+    for name in ["Zoë", "李明", "алиса", "o'brien"] {
+        let made = call(&server, Method::POST, "/admin/users", Some(json!({ "username": name }))).await;
+        assert_eq!(made.status, 201, "{name}: {}", made.body);
+    }
+}
+
+/// I16: after the answer no session of that person works, whatever ended it, and none comes back.
+#[tokio::test]
+async fn i16_no_session_outlives_what_ends_it() {
+    for what in ["disabled", "password", "deleted"] {
+        let server = Server::start().await;
+        let mut browser = server.signed_in("alice").await;
+        let silent = Authorize::web().set("prompt", "none");
+        assert!(browser.authorize(&silent).await.parameter("code").is_some());
+        let code = browser.code(&Authorize::web(), "alice").await;
+        let path = format!("/admin/users/{}", server.subject("alice").await);
+        let mut user = call(&server, Method::GET, &path, None).await.json();
+        let ended = match what {
+            "deleted" => call(&server, Method::DELETE, &path, None).await,
+            "password" => {
+                user["password"] = json!("another long password");
+                call(&server, Method::PUT, &path, Some(user.clone())).await
+            }
+            _ => {
+                user["disabled"] = json!(true);
+                call(&server, Method::PUT, &path, Some(user.clone())).await
+            }
+        };
+        assert!(matches!(ended.status, 200 | 204), "{what}: {}", ended.body);
+        browser.authorize(&silent).await.assert_back(&server, 302, "login_required");
+        server.token(&code).await.assert_error(400, "invalid_grant");
+        let page = browser.authorize(&Authorize::web()).await;
+        let refused = browser.login(&page, "alice", PASSWORD, false).await;
+        assert!(refused.has_field("login_challenge"), "{what}: {:?}", refused.location());
+        if what == "disabled" {
+            user["disabled"] = json!(false);
+            assert_eq!(call(&server, Method::PUT, &path, Some(user)).await.status, 200);
+            browser.authorize(&silent).await.assert_back(&server, 302, "login_required");
+        }
+    }
 }

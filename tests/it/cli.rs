@@ -1,55 +1,13 @@
 //! The command line as people and scripts use it: the program itself, its output and its exit status. The program is
 //! waited for on this thread, so that a server that is to answer meanwhile needs another.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use hydrant::clock::Clock;
 use serde_json::Value;
 
+use crate::support::process::{Ran, run};
 use crate::support::{Database, Server};
-
-struct Ran {
-    status: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn json(&self) -> Value {
-        assert_eq!(self.status, 0, "{}", self.stderr);
-        serde_json::from_str(&self.stdout).unwrap()
-    }
-
-    /// Asserts this exit status and that the error says this.
-    #[track_caller]
-    fn failed(&self, status: i32, why: &str) {
-        assert_eq!((self.status, self.stdout.as_str()), (status, ""), "{}", self.stderr);
-        assert!(self.stderr.contains(why), "{why} is not in: {}", self.stderr);
-    }
-}
-
-/// Runs the program with this database and nothing else of our environment.
-fn run(dsn: &str, arguments: &[&str], input: &str) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hydrant"))
-        .args(arguments)
-        .env_clear()
-        .env("DSN", dsn)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A command that reads nothing may be gone already.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Ran {
-        status: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_is_migrated_before_it_is_used() {
@@ -178,4 +136,110 @@ async fn health_tells_a_server_that_serves() {
     assert_eq!(run("memory", &["health", "--alive", "--url", &server.issuer], "").status, 0);
     run("memory", &["health", "--url", "http://127.0.0.1:1"], "").failed(1, "can not be reached");
     run("memory", &["health", "-c", "/nowhere.yml"], "").failed(1, "/nowhere.yml");
+}
+
+/// design.md section 8: the main job in one command, each of its steps a line.
+#[test]
+fn the_demo_walks_the_whole_journey_by_itself() {
+    let mut quickest = Duration::MAX;
+    for _ in 0..2 {
+        let began = Instant::now();
+        let ran = run("postgres://nobody@127.0.0.1:1/none", &["demo", "--check"], "");
+        quickest = quickest.min(began.elapsed());
+        assert_eq!(ran.status, 0, "{}{}", ran.stdout, ran.stderr);
+        for step in ["discovery", "userinfo", "refresh", "introspect", "revo", "logout"] {
+            assert!(ran.stdout.to_lowercase().contains(step), "{step} is not in {}", ran.stdout);
+        }
+    }
+    assert!(quickest < Duration::from_secs(5), "{quickest:?}");
+}
+
+/// What the command line changes, a server that is running and remembers the client takes up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_hears_of_a_change_within_two_seconds() {
+    let server = Server::on(Database::new().await, Clock::System, |_| {}).await;
+    let run = |arguments: &[&str], input: &str| {
+        run(server.database.dsn(), &[arguments, &["--dev", "--format", "json"]].concat(), input)
+    };
+    let create = ["client", "create", "--id", "cli", "--grant-type", "client_credentials", "--scope", "a"];
+    let created = run(&[&create[..], &["--secret", "-"]].concat(), "the first secret\n").json();
+    assert_eq!(created["client_secret"], "the first secret");
+    let status = async |secret: &str| {
+        let request = server.http.post(server.url("/oauth2/token")).basic_auth("cli", Some(secret));
+        request.form(&[("grant_type", "client_credentials")]).send().await.unwrap().status().as_u16()
+    };
+    let becomes = async |secret: &str, wanted: u16| {
+        let began = Instant::now();
+        while status(secret).await != wanted {
+            assert!(began.elapsed() < Duration::from_secs(2), "{secret} is not {wanted}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert_eq!(status("the+first+secret").await, 200);
+    assert_eq!(run(&["client", "update", "cli", "--secret", "-"], "the second secret\n").status, 0);
+    becomes("the+first+secret", 401).await;
+    assert_eq!(status("the+second+secret").await, 200);
+    assert_eq!(run(&["client", "delete", "cli"], "").status, 0);
+    becomes("the+second+secret", 401).await;
+}
+
+/// A secret is shown to whoever makes it, once, and only then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_shown_once() {
+    let database = Database::empty().await;
+    let run = |arguments: &[&str]| run(database.dsn(), &[arguments, &["--dev"]].concat(), "");
+    assert_eq!(run(&["migrate", "up"]).status, 0);
+    let value = |ran: &Ran, name: &str| -> String {
+        let line = ran.stdout.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {ran:?}"));
+        line[name.len()..].trim().to_owned()
+    };
+    let created = run(&["client", "create", "--id", "web", "--redirect-uri", "http://127.0.0.1:5555/callback"]);
+    let secret = value(&created, "CLIENT SECRET");
+    assert!(secret.len() == 43 && created.stderr.contains("shown this once"), "{created:?}");
+    let person = run(&["user", "create", "--username", "alice", "--email", "alice@example.com"]);
+    let password = value(&person, "PASSWORD");
+    assert!(password.len() == 43 && person.stderr.contains("shown this once"), "{person:?}");
+    let public = ["client", "create", "--id", "app", "--redirect-uri", "com.example.app:/cb"];
+    let public = run(&[&public[..], &["--token-endpoint-auth-method", "none"]].concat());
+    assert!(public.status == 0 && !public.stdout.contains("SECRET") && public.stderr.is_empty(), "{public:?}");
+    for command in [
+        &["client", "get", "web"][..],
+        &["client", "list"],
+        &["client", "list", "--format", "json"],
+        &["client", "update", "web", "--name", "Web"],
+        &["user", "list"],
+        &["user", "list", "--format", "json"],
+        &["user", "disable", "alice"],
+    ] {
+        let ran = run(command);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        for hidden in [secret.as_str(), password.as_str(), "SECRET", "PASSWORD", "argon2", "sha256", "_secret\""] {
+            assert!(!ran.stdout.contains(hidden), "{command:?}: {hidden}: {}", ran.stdout);
+        }
+    }
+}
+
+/// Whoever asks for help is shown how it is done.
+#[test]
+fn help_has_examples() {
+    for command in [
+        &["serve"][..],
+        &["demo"],
+        &["migrate"],
+        &["check"],
+        &["schema"],
+        &["health"],
+        &["client", "create"],
+        &["client", "update"],
+        &["user", "create"],
+        &["user", "set-password"],
+        &["key", "rotate"],
+        &["token", "introspect"],
+    ] {
+        let help = run("memory", &[command, &["--help"]].concat(), "");
+        let (_, examples) = help.stdout.split_once("Examples:\n").unwrap_or_else(|| panic!("{command:?}: {help:?}"));
+        assert!(examples.contains(&format!("hydrant {}", command.join(" "))), "{examples}");
+    }
+    let first = run("memory", &["--help"], "");
+    assert!(first.stdout.contains("First steps:") && first.stdout.contains("hydrant demo"), "{}", first.stdout);
 }

@@ -4,10 +4,13 @@ mod admin;
 mod ask;
 mod browser;
 mod database;
+pub mod process;
 mod race;
+pub mod raw;
 mod requests;
 mod verify;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hydrant::app::App;
@@ -25,7 +28,7 @@ use serde_json::{Value, json};
 pub use browser::Browser;
 pub use database::Database;
 pub use race::race;
-pub use requests::{Answer, Authorize, Introspection, Tokens, VERIFIER, challenge_of};
+pub use requests::{Answer, Authorize, Tokens, VERIFIER, challenge_of};
 pub use verify::verify_with;
 
 /// The one password of every user here.
@@ -214,10 +217,23 @@ impl Server {
 
 /// Follows no redirects and keeps no cookies: what the server says is what the test sees.
 pub fn client() -> reqwest::Client {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+    client_builder().build().unwrap()
 }
 
+pub fn client_builder() -> reqwest::ClientBuilder {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy()
+}
+
+/// A port that nobody gets by asking for any one: a server can end on it and find it free when it starts again.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let start = std::process::id().wrapping_mul(2_654_435_761) >> 16;
+        let number = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        let port = 10_000 + u16::try_from(number).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -127,9 +127,10 @@ async fn run(cluster: &str, statement: &str) {
 /// What a test looks up in the tables themselves, past the server.
 impl Database {
     pub async fn tables(&self) -> Vec<String> {
-        let text = match self.is_postgres() {
-            true => "SELECT tablename::TEXT FROM pg_tables WHERE schemaname = 'public' ORDER BY 1",
-            false => "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1",
+        let text = if self.is_postgres() {
+            "SELECT tablename::TEXT FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        } else {
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
         };
         self.column(text).await
     }
@@ -143,16 +144,15 @@ impl Database {
     pub async fn dump(&self) -> String {
         let mut dump = String::new();
         for table in self.tables().await {
-            let text = match self.is_postgres() {
-                true => format!("SELECT row_to_json(t)::TEXT FROM {table} t"),
-                false => {
-                    let names = self.column(&format!("SELECT name FROM pragma_table_info('{table}')")).await;
-                    let quoted: Vec<_> = names.iter().map(|name| format!("quote({name})")).collect();
-                    format!("SELECT {} FROM {table}", quoted.join(" || ' ' || "))
-                }
+            let text = if self.is_postgres() {
+                format!("SELECT row_to_json(t)::TEXT FROM {table} t")
+            } else {
+                let names = self.column(&format!("SELECT name FROM pragma_table_info('{table}')")).await;
+                let quoted: Vec<_> = names.iter().map(|name| format!("quote({name})")).collect();
+                format!("SELECT {} FROM {table}", quoted.join(" || ' ' || "))
             };
             for row in self.column(&text).await {
-                dump.push_str(&format!("{table}: {row}\n"));
+                dump.extend([&table, ": ", &row, "\n"]);
             }
         }
         dump

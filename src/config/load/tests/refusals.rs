@@ -96,7 +96,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("dsn: redis://hunter2", "dsn", "has an unknown scheme"),
     ("dsn: 'sqlite://'", "dsn", "names no file"),
     ("dsn: 'postgres://u:hunter2@h:port/d'", "dsn", "is not a complete URL"),
-    ("database: {max_connections: 0}", "database.max_connections", "must be from 1 to 1000"),
+    ("database: {max_connections: 1}", "database.max_connections", "must be from 2 to 1000"),
     ("log: {level: loud}", "log.level", "must be one of trace, debug"),
     ("log: {format: xml}", "log.format", "must be one of auto, text"),
     ("strategies: {scope: hierarchic}", "strategies.scope", "must be one of exact, wildcard"),

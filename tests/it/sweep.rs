@@ -1,0 +1,173 @@
+//! The sweep: what has expired leaves, what is alive or still speaks against a thief stays.
+
+use std::sync::Arc;
+
+use hydrant::clock::Timestamp;
+use hydrant::oauth::scope::Scope;
+use hydrant::store::consent::Consent;
+use hydrant::store::db::Json;
+
+use crate::support::{Authorize, Database, PASSWORD, Server};
+
+async fn sweep(server: &Server) -> u64 {
+    server.app().store.sweep(server.clock.now()).await.unwrap()
+}
+
+async fn counts(server: &Server) -> [i64; 5] {
+    let mut counts = [0; 5];
+    for (count, table) in counts.iter_mut().zip(["grants", "interactions", "sessions", "revoked_tokens", "consents"]) {
+        *count = server.database.count(table).await;
+    }
+    counts
+}
+
+async fn remember(server: &Server, username: &str, expires_at: Option<Timestamp>) {
+    let consent = Consent {
+        subject: server.subject(username).await,
+        client_id: hydrant::id::ClientId::new("two"),
+        scope: Scope::parse("openid").unwrap(),
+        audience: Json(Vec::new()),
+        granted_at: server.clock.now(),
+        expires_at,
+    };
+    server.app().store.remember_consent(&consent).await.unwrap();
+}
+
+/// Every table that fills by itself empties by itself, and nothing leaves before its time.
+#[tokio::test]
+async fn expired_rows_of_every_table_leave() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let page = browser.authorize(&Authorize::web()).await;
+    let page = browser.login(&page, "alice", PASSWORD, false).await;
+    let code = browser.consent(&page, &["openid"], false).await.parameter("code").unwrap();
+    let token = server.post_as("svc", "/oauth2/token", &[("grant_type", "client_credentials")]).await.tokens();
+    assert_eq!(server.revoke("svc", &token.access_token).await.status, 200);
+    remember(&server, "alice", Some(server.clock.now() + std::time::Duration::from_mins(1))).await;
+    remember(&server, "bob", None).await;
+    assert_eq!(counts(&server).await, [1, 1, 1, 1, 2]);
+    sweep(&server).await;
+    assert_eq!(counts(&server).await, [1, 1, 1, 1, 2], "all is alive");
+    assert_eq!(server.token(&code).await.status, 200);
+    server.pass(61);
+    sweep(&server).await;
+    assert_eq!(counts(&server).await, [1, 1, 1, 1, 1], "the consent that had an end");
+    server.pass(30 * 60);
+    sweep(&server).await;
+    assert_eq!(counts(&server).await, [1, 0, 1, 1, 1], "the flow's challenges have expired");
+    server.pass(3600);
+    sweep(&server).await;
+    assert_eq!(counts(&server).await, [0, 0, 1, 0, 1], "the tokens have");
+    server.pass(11 * 3600);
+    sweep(&server).await;
+    assert_eq!(counts(&server).await, [0, 0, 0, 0, 1], "and the session; a consent without an end stays");
+}
+
+/// A code that was never redeemed leaves when neither it nor its flow's verifier could be used again.
+#[tokio::test]
+async fn an_unused_code_leaves() {
+    let server = Server::start().await;
+    let code = server.code_for(&Authorize::web()).await;
+    server.pass(10 * 60);
+    sweep(&server).await;
+    assert_eq!(server.database.count("grants").await, 1, "its verifier could still be replayed");
+    server.token(&code).await.assert_error(400, "invalid_grant");
+    server.pass(31 * 60);
+    sweep(&server).await;
+    assert_eq!(server.database.count("grants").await, 0);
+    server.token(&code).await.assert_error(400, "invalid_grant");
+}
+
+/// A grant that is refreshed lives on; its earlier refresh tokens are still known as used.
+#[tokio::test]
+async fn the_evidence_of_reuse_stays_as_long_as_the_grant() {
+    let server = Server::start().await;
+    let first = server.tokens_with("openid offline").await;
+    let mut latest = first.clone();
+    for _ in 0..3 {
+        server.pass(20 * 86_400);
+        sweep(&server).await;
+        latest = server.refresh("web", latest.refresh()).await.tokens();
+    }
+    sweep(&server).await;
+    assert_eq!(server.userinfo(&latest.access_token).await.status, 200);
+    server.refresh("web", first.refresh()).await.assert_error(400, "invalid_grant");
+    assert_eq!(server.userinfo(&latest.access_token).await.status, 401, "the reuse was noticed");
+    server.refresh("web", latest.refresh()).await.assert_error(400, "invalid_grant");
+    sweep(&server).await;
+    assert_eq!(server.database.count("grants").await, 1, "and it is remembered that it was");
+}
+
+/// A refresh token that nobody used any more: the row leaves after it.
+#[tokio::test]
+async fn an_idle_grant_leaves() {
+    let server = Server::start().await;
+    let tokens = server.tokens_with("openid offline").await;
+    server.pass(30 * 86_400 - 1);
+    sweep(&server).await;
+    let tokens = server.refresh("web", tokens.refresh()).await.tokens();
+    server.pass(30 * 86_400);
+    server.refresh("web", tokens.refresh()).await.assert_error(400, "invalid_grant");
+    server.pass(86_400 * 2);
+    sweep(&server).await;
+    assert_eq!(server.database.count("grants").await, 0);
+}
+
+/// `ttl.grant`: however often it is refreshed, it ends; then it leaves.
+#[tokio::test]
+async fn a_grant_leaves_at_its_absolute_end() {
+    let server = Server::with(|config| config.ttl.grant = std::time::Duration::from_hours(40 * 24)).await;
+    let mut tokens = server.tokens_with("openid offline").await;
+    server.pass(20 * 86_400);
+    tokens = server.refresh("web", tokens.refresh()).await.tokens();
+    server.pass(20 * 86_400 - 1);
+    sweep(&server).await;
+    tokens = server.refresh("web", tokens.refresh()).await.tokens();
+    assert_eq!(server.userinfo(&tokens.access_token).await.status, 200);
+    server.pass(1);
+    assert_eq!(server.userinfo(&tokens.access_token).await.status, 401);
+    sweep(&server).await;
+    assert_eq!(server.database.count("grants").await, 0);
+}
+
+/// More than one batch leaves in one sweep; it says how many rows went.
+#[tokio::test]
+async fn many_rows_leave_in_batches() {
+    let server = Server::start().await;
+    let (store, now) = (&server.app().store, server.clock.now());
+    let soon = now + std::time::Duration::from_mins(1);
+    for number in 0..1201 {
+        store.revoke_token(hydrant::id::TokenId::new(now), soon).await.unwrap();
+        if number == 600 {
+            store.revoke_token(hydrant::id::TokenId::new(now), soon + std::time::Duration::from_mins(1)).await.unwrap();
+        }
+    }
+    remember(&server, "alice", Some(soon)).await;
+    server.pass(60);
+    assert_eq!(sweep(&server).await, 1202);
+    assert_eq!(counts(&server).await, [0, 0, 0, 1, 0]);
+    assert_eq!(sweep(&server).await, 0);
+}
+
+/// Two replicas sweep one database at once: nothing breaks, nothing stays.
+#[tokio::test]
+async fn two_servers_sweep_one_database() {
+    let database = Database::new().await;
+    let one = Server::on(database.clone(), hydrant::clock::Clock::manual(), |_| {}).await;
+    let two = Server::on(database, one.clock.clone(), |_| {}).await;
+    let later = one.clock.now() + std::time::Duration::from_mins(1);
+    for _ in 0..300 {
+        one.app().store.revoke_token(hydrant::id::TokenId::new(one.clock.now()), later).await.unwrap();
+    }
+    one.pass(60);
+    let barrier = Arc::new(tokio::sync::Barrier::new(2));
+    let sweeps = [&one, &two].map(|server| {
+        let barrier = Arc::clone(&barrier);
+        async move {
+            barrier.wait().await;
+            sweep(server).await
+        }
+    });
+    let swept: u64 = futures_util::future::join_all(sweeps).await.into_iter().sum();
+    assert_eq!((swept, one.database.count("revoked_tokens").await), (300, 0));
+}

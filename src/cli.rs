@@ -61,11 +61,11 @@ pub struct Cli {
 struct Global {
     /// The configuration file (YAML). Environment names (`DSN`, `URLS_SELF_ISSUER`, …) go over it; without a file they
     /// are all there is.
-    #[arg(short, long, global = true, value_name = "FILE")]
+    #[arg(short, long, global = true, value_name = "FILE", display_order = 900)]
     config: Option<PathBuf>,
     /// For a laptop: allows an http issuer and sample secrets. Without -c it uses a configuration that is built in, with
     /// the database hydrant-dev.db in the working directory.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 901)]
     dev: bool,
 }
 
@@ -128,6 +128,10 @@ impl Cli {
         let Self { global, command } = self;
         let outcome = match &command {
             Command::Serve => start(&global).await,
+            Command::Demo(_) if global.config.is_some() => {
+                Err(Misuse("-c: the demo brings its own configuration and takes no file; leave it away".to_owned())
+                    .into())
+            }
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(args) => migrate::run(args, &global).await,
             Command::Check => check::check(&global),

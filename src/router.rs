@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Extension;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
@@ -18,8 +18,8 @@ use crate::http::answer::JsonError;
 use crate::http::listener::Drain;
 use crate::http::middleware::{self, Options};
 use crate::http::{cors, health, page};
-use crate::oauth::ErrorCode;
 use crate::oauth::server_metadata::{path, well_known_paths};
+use crate::oauth::{Error, ErrorCode};
 
 /// What relying parties, browsers and people see.
 pub fn public(app: &App, drain: Drain) -> Router {
@@ -27,13 +27,13 @@ pub fn public(app: &App, drain: Drain) -> Router {
     let base = page::base(app);
     // Behind a proxy that strips the issuer's path and behind one that does not.
     let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes.clone()).merge(routes) };
-    finish(app, routes.merge(discovery(app)).merge(probes()), Options::public(&app.config, drain))
+    finish(app, routes.merge(discovery(app)).merge(probes()).fallback(no_page), Options::public(&app.config, drain))
 }
 
 /// What operators see.
 pub fn admin(app: &App, drain: Drain) -> Router {
     let cors = cors::Policy::new(&app.config.serve.admin.cors);
-    finish(app, cors.apply(refusing_methods(admin::routes())), Options::admin(&app.config, drain))
+    finish(app, cors.apply(refusing_methods(admin::routes())).fallback(not_found), Options::admin(&app.config, drain))
 }
 
 /// For people and their browsers: no other site may read these (RFC 9700 section 2.6).
@@ -90,8 +90,7 @@ fn probes() -> Router<App> {
 }
 
 fn finish(app: &App, routes: Router<App>, options: Options) -> Router {
-    let routes = refusing_methods(routes).fallback(not_found);
-    middleware::layers(routes, options).with_state(app.clone())
+    middleware::layers(refusing_methods(routes), options).with_state(app.clone())
 }
 
 /// Before a layer is put around them: a preflight is a method that no route takes, and a fallback that is set later
@@ -101,7 +100,20 @@ fn refusing_methods(routes: Router<App>) -> Router<App> {
 }
 
 async fn not_found() -> JsonError {
-    JsonError(ErrorCode::NotFound.because("The requested resource does not exist. Check path, domain and port."))
+    JsonError(nothing_here())
+}
+
+/// Who types the issuer into a browser gets a page, and a program the same as everywhere.
+async fn no_page(State(app): State<App>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/html") {
+        return page::fault(&app, &headers, nothing_here());
+    }
+    JsonError(nothing_here()).into_response()
+}
+
+fn nothing_here() -> Error {
+    ErrorCode::NotFound.because("The requested resource does not exist. Check path, domain and port.")
 }
 
 async fn method_not_allowed(_: HeaderMap) -> Response {

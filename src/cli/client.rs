@@ -19,7 +19,7 @@ use crate::secret::Secret;
 pub struct Clients {
     #[command(subcommand)]
     what: What,
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", display_order = 902)]
     format: Format,
 }
 
@@ -28,11 +28,13 @@ enum What {
     /// Registers a client; its secret is shown this once.
     #[command(after_help = "\
 Examples:
-  hydrant client create --id web --name 'Our shop' --redirect-uri https://shop.example.com/callback \\
-      --grant-type authorization_code --grant-type refresh_token --scope 'openid offline_access profile email'
-  hydrant client create --id app --redirect-uri com.example.app:/callback --token-endpoint-auth-method none
+  hydrant client create --id web --name 'Our shop' --scope 'openid offline_access profile email' \\
+      --redirect-uri https://shop.example.com/callback \\
+      --grant-type authorization_code --grant-type refresh_token
+  hydrant client create --id app --redirect-uri com.example.app:/callback \\
+      --token-endpoint-auth-method none
   hydrant client create --id robot --grant-type client_credentials --scope reports.read
-  hydrant client create --id web --secret - < secret.txt …      a secret that you chose")]
+  hydrant client create --id web --secret - < secret.txt …   a secret that you chose")]
     Create(Box<Create>),
     /// Lists clients.
     List {
@@ -45,18 +47,21 @@ Examples:
     },
     /// Shows clients; never a secret.
     Get {
+        /// Ids of clients.
         #[arg(required = true, value_name = "CLIENT")]
         ids: Vec<String>,
     },
     /// Changes what is given, and keeps the rest.
     #[command(after_help = "\
 Examples:
-  hydrant client update web --redirect-uri https://a.example.com/cb --redirect-uri https://b.example.com/cb
+  hydrant client update web --redirect-uri https://a.example.com/cb \\
+      --redirect-uri https://b.example.com/cb
       a list is replaced as a whole; one empty value empties it
   hydrant client update web --secret - < secret.txt")]
     Update(Box<Update>),
     /// Deletes clients; their tokens are dead from then on.
     Delete {
+        /// Ids of clients.
         #[arg(required = true, value_name = "CLIENT")]
         ids: Vec<String>,
     },

@@ -12,7 +12,7 @@ use crate::keys::{ID_TOKEN_SET, Listed, SEAL_SET};
 pub struct Keys {
     #[command(subcommand)]
     what: What,
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", display_order = 902)]
     format: Format,
 }
 

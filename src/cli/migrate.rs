@@ -13,7 +13,7 @@ use crate::store::migration::Schema;
 pub struct Migrate {
     #[command(subcommand)]
     what: Option<What>,
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", display_order = 902)]
     format: Format,
 }
 

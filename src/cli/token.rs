@@ -16,7 +16,7 @@ use crate::token;
 pub struct Tokens {
     #[command(subcommand)]
     what: What,
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", display_order = 902)]
     format: Format,
 }
 

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 pub struct Users {
     #[command(subcommand)]
     what: What,
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", display_order = 902)]
     format: Format,
 }
 
@@ -26,11 +26,13 @@ enum What {
     #[command(after_help = "\
 Examples:
   hydrant user create --username alice --email alice@example.com
-  hydrant user create --username alice --password-stdin --claims '{\"name\": \"Alice Adams\"}' < password.txt")]
+  hydrant user create --username alice --claims '{\"name\": \"Alice Adams\"}' \\
+      --password-stdin < password.txt")]
     Create {
         /// What the person signs in with, beside the email.
         #[arg(long, value_name = "NAME")]
         username: String,
+        /// The person's email; what the person signs in with, too.
         #[arg(long, value_name = "ADDRESS")]
         email: Option<String>,
         /// Reads the password from standard input, one line.
@@ -57,7 +59,7 @@ Examples:
     /// Sets a password, and ends every session and token that the old one opened.
     #[command(after_help = "\
 Examples:
-  hydrant user set-password alice                               a password is made, and shown this once
+  hydrant user set-password alice          a password is made, and shown this once
   hydrant user set-password alice --password-stdin < password.txt")]
     SetPassword {
         /// An id, a username or an email.

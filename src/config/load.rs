@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, unreadable};
 use super::setting::Check;
 use super::source::Source;
 use super::{Argon2Params, Config, document, rules};
@@ -34,7 +34,7 @@ impl Config {
             Some(path) => {
                 let name = path.display().to_string();
                 let text = fs::read_to_string(path).map_err(|error| {
-                    let what = format!("the configuration cannot be read ({})", error.kind());
+                    let what = format!("the configuration cannot be read ({})", unreadable(&error));
                     vec![Problem::new(Place::File(name.clone()), "", what, "check the path and its permissions")]
                 })?;
                 Self::from_text(Some((&name, &text)), env, dev)

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, and where: one line for a person, with the way out.
 
-use std::fmt;
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,17 @@ pub enum Place {
 impl Problem {
     pub fn new(place: Place, key: &str, what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { place, key: key.to_owned(), what: what.into(), fix: fix.into() }
+    }
+}
+
+/// Why a file can not be read, in an operator's words.
+pub fn unreadable(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::IsADirectory => "it is a directory",
+        io::ErrorKind::InvalidData => "it is not UTF-8 text",
+        _ => "the system refuses it",
     }
 }
 

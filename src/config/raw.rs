@@ -50,8 +50,8 @@ pub struct Raw {
 /// How the database is used.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Database {
-    /// `hydrant serve` brings the schema up to date by itself; turn it off to run `hydrant migrate up` yourself.
-    #[schemars(extend("default" = true))]
+    /// `hydrant serve` brings the schema up to date by itself, as it does in dev mode; otherwise `hydrant migrate up` does.
+    #[schemars(extend("default" = false))]
     pub auto_migrate: Setting<bool>,
     /// Connections per process (PostgreSQL), one of which listens; requests are grouped, so few are enough.
     #[schemars(extend("default" = 8))]

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::duration::format;
+use super::problem::unreadable;
 use super::raw::{self, Raw};
 use super::setting::{Check, Setting};
 use super::value::{AccessTokenStrategy, Lifetime};
@@ -178,7 +179,7 @@ fn pem_file<T>(check: &mut Check, setting: &Setting<T>, path: &Path, label: &str
     match fs::read(path) {
         Ok(bytes) => pem_text(check, setting, &String::from_utf8_lossy(&bytes), label),
         Err(error) => {
-            let what = format!("cannot be read: {} ({})", path.display(), error.kind());
+            let what = format!("cannot be read: {} ({})", path.display(), unreadable(&error));
             check.rule(false, setting, what, "check the path and its permissions");
         }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::document::{Content, Entry, Node};
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, unreadable};
 use super::raw::Raw;
 use super::schema::{Keys, environment_name};
 use super::setting::Slot;
@@ -117,7 +117,7 @@ impl Source {
                     self.given.insert(key.clone(), (given, place));
                 }
                 Err(error) => {
-                    let what = format!("names a file that cannot be read ({})", error.kind());
+                    let what = format!("names a file that cannot be read ({})", unreadable(&error));
                     self.problems.push(Problem::new(place, key, what, "check the path and its permissions"));
                 }
             }

@@ -2,14 +2,16 @@
 //! signs in where.
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use url::Url;
 
 use crate::app::App;
 use crate::http::answer::JsonError;
 use crate::id::ClientId;
 use crate::oauth::{ErrorCode, Result};
+use crate::ui::style;
 
 /// Bytes of a logo.
 const LARGEST: usize = 256 * 1024;
@@ -17,18 +19,38 @@ const LARGEST: usize = 256 * 1024;
 /// What a browser may be given as an image. SVG is not: it is a document.
 const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp"];
 
+/// The logo; the letter that stands where a client has none, where it can not be had, so that the page shows no broken
+/// image.
 pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, JsonError> {
     let none = || ErrorCode::NotFound.because("The client has no logo.");
     let client = app.store.client(&ClientId::new(id)).await?.ok_or_else(none)?;
     let url = Url::parse(&client.metadata().logo_uri).map_err(|_| none())?;
-    let fetched = app.fetch.get(&url, LARGEST, "image/*").await.map_err(|error| none().caused_by(error))?;
+    Ok(match fetch(&app, &url).await {
+        Some((kind, body)) => image(kind, "public, max-age=86400", "default-src 'none'; sandbox", body),
+        None => {
+            let letter = style::letter(client.metadata().name(client.id.as_str()));
+            image(
+                "image/svg+xml",
+                "public, max-age=300",
+                "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+                letter,
+            )
+        }
+    })
+}
+
+/// The image behind `url`; nothing where it can not be had, or is no image that we hand on.
+async fn fetch(app: &App, url: &Url) -> Option<(&'static str, Bytes)> {
+    let fetched = app.fetch.get(url, LARGEST, "image/*").await;
+    let fetched = fetched.inspect_err(|error| tracing::debug!(%error, "a client's logo could not be fetched")).ok()?;
     let claimed = fetched.content_type.unwrap_or_default();
     let claimed = claimed.split(';').next().unwrap_or_default().trim();
-    let image = IMAGES.iter().find(|known| known.eq_ignore_ascii_case(claimed)).filter(|_| fetched.status == 200);
-    let headers = [
-        (header::CONTENT_TYPE, *image.ok_or_else(none)?),
-        (header::CACHE_CONTROL, "public, max-age=86400"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
-    ];
-    Ok((StatusCode::OK, headers, fetched.body).into_response())
+    let kind = IMAGES.iter().find(|known| known.eq_ignore_ascii_case(claimed)).filter(|_| fetched.status == 200)?;
+    Some((kind, fetched.body))
+}
+
+fn image(kind: &'static str, keep: &'static str, policy: &'static str, body: impl IntoResponse) -> Response {
+    let headers =
+        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep), (header::CONTENT_SECURITY_POLICY, policy)];
+    (headers, body).into_response()
 }

@@ -23,7 +23,7 @@ use futures_util::FutureExt as _;
 use http_body_util::{LengthLimitError, Limited};
 use tracing::Instrument as _;
 
-pub use self::request_id::RequestId;
+pub use self::request_id::{RequestId, X_REQUEST_ID};
 use self::request_log::RequestLog;
 use super::client_address::{self, ClientAddress};
 use super::cors::Origins;
@@ -141,6 +141,8 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
         Ok(()) => {
             parts.extensions.insert(client);
             parts.extensions.insert(id.clone());
+            // For the error page, which shows it: ours from here on, whatever the caller sent.
+            parts.headers.extend(id.header().map(|value| (X_REQUEST_ID, value)));
             let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
             let span = tracing::error_span!("request", id = id.as_str());
             within(options.request_timeout, next.run(Request::from_parts(parts, body)).instrument(span)).await
@@ -210,7 +212,7 @@ fn headers(headers: &mut HeaderMap, options: &Options, id: &RequestId, version: 
         headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     }
     if let Some(id) = id.header() {
-        headers.insert(request_id::X_REQUEST_ID, id);
+        headers.insert(X_REQUEST_ID, id);
     }
     // RFC 9112 section 9.6; HTTP/2 has GOAWAY instead.
     if options.drain.is_draining() && version <= Version::HTTP_11 {

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
 
 use super::answer::{self, JsonError};
+use super::middleware::X_REQUEST_ID;
 use crate::app::App;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::store::client::Client;
@@ -97,7 +98,7 @@ pub fn fault(app: &App, headers: &HeaderMap, error: Error) -> Response {
         status: error.status,
         code: error.code.as_str(),
         message: &error.description,
-        request_id: None,
+        request_id: headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()),
         continue_url: None,
         retry: error.status == 503,
     };

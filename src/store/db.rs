@@ -24,13 +24,25 @@ use crate::config;
 /// Why the store did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the database can not be used: {0}")]
-    Unavailable(#[source] Arc<sqlx::Error>),
+    #[error("the database can not be used: {}", reason(.0))]
+    Unavailable(Arc<sqlx::Error>),
     /// A name or an id is taken.
     #[error("a row with that value exists")]
     Conflict,
     #[error("too many requests wait for the database")]
     Busy,
+}
+
+/// The database's own words without the driver's around them. The error is not a `source` besides: it would say the same
+/// once more.
+fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolTimedOut => {
+            "no connection in time: nothing listens where dsn says, or all are in use".to_owned()
+        }
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        error => error.to_string(),
+    }
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use url::Url;
 
 use super::layout::{own_path, web_link};
+use super::style;
 
 /// Characters of a client's name that are shown.
 const NAME_LIMIT: usize = 60;
@@ -29,7 +30,7 @@ pub struct ClientCard<'a> {
 impl ClientCard<'_> {
     /// The logo, or the first letter where there is none.
     pub(super) fn picture(&self) -> Markup {
-        let initial = self.name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().to_string());
+        let initial = style::initial(self.name);
         html! {
             @if let Some(logo) = self.logo.and_then(own_path) {
                 img.logo src=(logo) alt="" width="56" height="56";

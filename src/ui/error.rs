@@ -30,7 +30,8 @@ impl Fault<'_> {
             div.intro {
                 h1 { (heading) }
                 p.message { (self.message) }
-                @if let Some(advice) = advice { p { (advice) } }
+                // A message that ends in advice of its own needs none of ours.
+                @if let Some(advice) = advice.filter(|_| !self.message.contains("start again")) { p { (advice) } }
             }
             @if next.is_some() || self.retry {
                 div.answers {
@@ -58,7 +59,7 @@ impl Fault<'_> {
     /// A heading that says whose turn it is, and what usually helps.
     fn words(&self) -> (&'static str, Option<&'static str>) {
         match self.status {
-            404 => ("There is no such page", Some("Check the address, or start again from the app you came from.")),
+            404 => ("There is no such page", Some("Start again from the app you came from.")),
             410 => ("This page was already used", Some("Start again from the app you came from.")),
             429 => ("Too many attempts", Some("Please wait a moment, then try again.")),
             503 => ("We will be right back", Some("Nothing is lost. Please try again in a moment.")),

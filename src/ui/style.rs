@@ -109,6 +109,23 @@ pub fn icon(accent: &str) -> String {
     )
 }
 
+/// The first letter of a client's name as an image of type `image/svg+xml`, in place of a logo that can not be had.
+/// Letters and digits alone: no name can write markup.
+pub fn letter(name: &str) -> String {
+    let letter = initial(name).unwrap_or_default();
+    let (light, dark) = (LIGHT.text, DARK.text);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 56 56\"><style>text{{fill:{light};\
+         font:600 24px system-ui,sans-serif}}@media (prefers-color-scheme:dark){{text{{fill:{dark}}}}}</style>\
+         <text x=\"28\" y=\"36.5\" text-anchor=\"middle\">{letter}</text></svg>"
+    )
+}
+
+/// The first letter or digit of a name, as a capital.
+pub(super) fn initial(name: &str) -> Option<String> {
+    name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().to_string())
+}
+
 /// What changes when the stylesheet or the icon does: as the `v` of their addresses it lets both be cached for a year.
 pub fn version(accent: &str) -> String {
     static CONTENT: LazyLock<String> = LazyLock::new(|| fingerprint(&stylesheet("")).chars().take(10).collect());
@@ -271,6 +288,13 @@ mod tests {
         assert_ne!(version("#0f766e"), version("#0f766f"));
         assert_eq!(version("#0F766E"), version("#0f766e"));
         assert!(version("").bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+    }
+
+    #[test]
+    fn a_letter_is_no_markup() {
+        assert!(letter("<script> hydrant").contains(">S</text>"));
+        assert!(letter("ßé & co").contains(">SS</text>"));
+        assert!(letter("<>\"&").contains("></text>"));
     }
 
     #[test]

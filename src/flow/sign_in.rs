@@ -83,25 +83,29 @@ pub async fn sign_in(
     }
     .map_err(SignInFailure::TooMany)?;
     let user = check(app, user, password).await?;
-    by_account.succeeded();
-    by_address.succeeded();
 
     let session = Session {
         id: SessionId::new(now),
         subject: user.id.clone(),
-        authenticated_at: now,
+        // Never before the cut-off of earlier sign-ins, whoever's clock is behind.
+        authenticated_at: now.max(user.tokens_valid_from),
         acr: Some("1".to_owned()),
         amr: Json(vec!["pwd".to_owned()]),
         remembered: remember,
         created_at: now,
         expires_at: now + session_life(app, remember),
     };
-    // Decided before the session is there: a flow that is decided twice leaves no second session behind.
+    if !app.store.insert_session(&session, &user).await? {
+        return Err(SignInFailure::Wrong);
+    }
+    by_account.succeeded();
+    by_address.succeeded();
     let login = Decision::Accepted(LoginDecision { session: session.id });
     if !app.store.decide_login(flow.id, &login, flow.expires_at(app)).await? {
+        // A flow that is decided twice leaves no second session behind.
+        app.store.end_session(session.id, now).await?;
         return Err(handled().into());
     }
-    app.store.insert_session(&session).await?;
     let mut browser = Browser { id: flow.browser, ..browser.cloned().unwrap_or_default() };
     browser.remember(&user.id);
     Ok(SignedIn {

@@ -1,6 +1,9 @@
 //! What changes while a flow is on its way: a client's redirect URI, the client, the person (RFC 9700 section 4.1).
 
+use std::time::Duration;
+
 use hydrant::id::ClientId;
+use hydrant::secret::Secret;
 use hydrant::store::client::ClientChange;
 use hydrant::store::user::User;
 
@@ -108,4 +111,48 @@ async fn az_38_a_disabled_user_can_not_sign_in() {
     assert!(answer.status == 400 && answer.has_field("login_challenge"), "{} {}", answer.status, answer.body);
     assert!(!answer.headers.contains_key("set-cookie"));
     assert_eq!(answer.body, browser.login(&login, "disabled", "a wrong password", false).await.body);
+}
+
+/// LC-23: who is given another password, banned or deleted while their old password is still being looked at is not
+/// signed in by it, and what was begun can be begun again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lc_23_a_sign_in_under_way_does_not_outlive_the_password() {
+    for what in ["password", "deletion", "ban that was lifted"] {
+        let server = Server::with(|config| config.limits.password_hashes = 1).await;
+        let subject = server.subject("alice").await;
+        let other = server.app().guard.passwords.hash(&Secret::new("another password")).await.unwrap();
+        let mut browser = server.browser();
+        let login = browser.authorize(&Authorize::web()).await;
+        let app = server.app().clone();
+        // Some tenths of a second, in which the sign-in has read its row and waits.
+        let busy = tokio::spawn(async move {
+            let heavy = "$argon2id$v=19$m=65536,t=8,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+            app.guard.passwords.verify(&Secret::new(PASSWORD), Some(heavy)).await.unwrap();
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let (store, now) = (&server.app().store, server.clock.now());
+            match what {
+                "password" => assert!(store.set_password(&subject, &other, now).await.unwrap()),
+                "deletion" => assert!(store.delete_user(&subject, now).await.unwrap()),
+                _ => {
+                    let user = store.user(&subject).await.unwrap().unwrap();
+                    store.update_user(&User { disabled: true, ..user.clone() }, now).await.unwrap();
+                    store.update_user(&User { disabled: false, ..user }, now).await.unwrap();
+                }
+            }
+            assert!(!busy.is_finished(), "the change came too late for this test");
+        };
+        let (answer, ()) = tokio::join!(browser.login(&login, "alice", PASSWORD, false), change);
+        assert!(answer.status == 400 && answer.has_field("login_challenge"), "{what}: {}", answer.status);
+        assert!(!answer.headers.contains_key("set-cookie"), "{what}");
+        assert_eq!(server.database.count("sessions").await, 0, "{what}");
+        let password = match what {
+            "password" => "another password",
+            "deletion" => continue,
+            _ => PASSWORD,
+        };
+        assert!(browser.login(&answer, "alice", password, false).await.has_field("consent_challenge"), "{what}");
+    }
 }

@@ -156,3 +156,22 @@ async fn lc_23_a_sign_in_under_way_does_not_outlive_the_password() {
         assert!(browser.login(&answer, "alice", password, false).await.has_field("consent_challenge"), "{what}");
     }
 }
+
+/// LC-08: a verifier is honoured once, also after the tokens that came of it have expired and their row could go.
+#[tokio::test]
+async fn lc_08_a_flow_ends_once_however_short_its_tokens_live() {
+    let server = Server::with(|config| config.ttl.access_token = Duration::from_secs(60)).await;
+    let mut browser = server.browser();
+    let login = browser.authorize(&Authorize::web()).await;
+    let consent = browser.login(&login, "alice", PASSWORD, false).await;
+    let decided = browser.submit_consent(&consent, &["openid"]).await.location().unwrap();
+    let code = browser.get(&decided).await.parameter("code").unwrap();
+    server.token(&code).await.tokens();
+    server.pass(120);
+    server.app().store.sweep(server.clock.now()).await.unwrap();
+    browser.get(&decided).await.assert_page(410, "request_already_handled");
+    server.pass(server.config().ttl.login_consent_request.as_secs() + server.config().ttl.auth_code.as_secs());
+    server.app().store.sweep(server.clock.now()).await.unwrap();
+    assert_eq!(server.database.count("grants").await, 0);
+    browser.get(&decided).await.assert_page(410, "request_already_handled");
+}

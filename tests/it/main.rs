@@ -17,6 +17,7 @@ mod id_token;
 mod introspection;
 mod jwks;
 mod layers;
+mod logo;
 mod openidconnect_client;
 mod prompt;
 mod races;

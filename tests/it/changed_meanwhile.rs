@@ -160,7 +160,7 @@ async fn lc_23_a_sign_in_under_way_does_not_outlive_the_password() {
 /// LC-08: a verifier is honoured once, also after the tokens that came of it have expired and their row could go.
 #[tokio::test]
 async fn lc_08_a_flow_ends_once_however_short_its_tokens_live() {
-    let server = Server::with(|config| config.ttl.access_token = Duration::from_secs(60)).await;
+    let server = Server::with(|config| config.ttl.access_token = Duration::from_mins(1)).await;
     let mut browser = server.browser();
     let login = browser.authorize(&Authorize::web()).await;
     let consent = browser.login(&login, "alice", PASSWORD, false).await;
@@ -174,4 +174,23 @@ async fn lc_08_a_flow_ends_once_however_short_its_tokens_live() {
     server.app().store.sweep(server.clock.now()).await.unwrap();
     assert_eq!(server.database.count("grants").await, 0);
     browser.get(&decided).await.assert_page(410, "request_already_handled");
+}
+
+/// LO-15: a person who signs in again while the logout page waits is signed out by it all the same, on the server too.
+#[tokio::test]
+async fn lo_15_a_logout_ends_the_session_that_the_browser_has_by_then() {
+    let server = Server::start().await;
+    let mut browser = server.signed_in("alice").await;
+    let page = browser.get(&server.url("/oauth2/sessions/logout")).await;
+    let page = browser.follow(page).await;
+    let code = browser.code(&Authorize::web().set("prompt", "login"), "alice").await;
+    let tokens = server.token(&code).await.tokens();
+    let challenge = page.field("logout_challenge");
+    let kept = browser.copy();
+    browser.post(&server.url("/logout"), &[("logout_challenge", &challenge), ("action", "accept")]).await;
+    assert_eq!(browser.cookie("session"), None);
+    assert_eq!(server.database.count("sessions").await, 0);
+    assert!(!server.introspect(&tokens.access_token).await.active);
+    browser = kept;
+    assert!(browser.authorize(&Authorize::web()).await.has_field("login_challenge"), "the cookie is worth nothing");
 }

@@ -6,6 +6,8 @@ use hydrant::id::ClientId;
 use hydrant::secret::Secret;
 use hydrant::store::client::ClientChange;
 use hydrant::store::user::User;
+use reqwest::Method;
+use serde_json::json;
 
 use crate::support::{Authorize, PASSWORD, Server};
 
@@ -174,6 +176,26 @@ async fn lc_08_a_flow_ends_once_however_short_its_tokens_live() {
     server.app().store.sweep(server.clock.now()).await.unwrap();
     assert_eq!(server.database.count("grants").await, 0);
     browser.get(&decided).await.assert_page(410, "request_already_handled");
+}
+
+/// RFC 9700 section 4.1: a scope that the client has lost while the person thought about it is not granted.
+#[tokio::test]
+async fn az_37_a_scope_that_is_lost_meanwhile_is_not_granted() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let request = Authorize::web().set("scope", "openid email").set("audience", "https://api.example/v1");
+    for (field, less) in [("scope", json!("openid profile")), ("audience", json!([]))] {
+        let mut page = browser.authorize(&request).await;
+        if page.has_field("login_challenge") {
+            page = browser.login(&page, "alice", PASSWORD, false).await;
+        }
+        let before = server.admin(Method::GET, "/clients/web", None).await.json()[field].clone();
+        server.change_client("web", |client| client[field] = less).await;
+        let answer = browser.consent(&page, &["openid", "email"], false).await;
+        answer.assert_back(&server, 302, "invalid_scope");
+        server.change_client("web", |client| client[field] = before).await;
+    }
+    assert!(browser.journey(&request, "alice").await.parameter("code").is_some());
 }
 
 /// LO-15: a person who signs in again while the logout page waits is signed out by it all the same, on the server too.

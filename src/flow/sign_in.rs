@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Browser, Flow, handled, proven_client, url};
 use crate::app::App;
-use crate::attempts::TooMany;
+use crate::attempts::{TooMany, household};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::oauth::authorization_request::AuthorizationRequest;
@@ -114,14 +114,6 @@ pub async fn sign_in(
         browser,
         redirect_to: url(app, path::AUTHORIZATION, "login_verifier", &verifier(app, &flow)?),
     })
-}
-
-/// One caller of IPv6 has a whole network of addresses to call from (RFC 6177): a /64 at least.
-fn household(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-    }
 }
 
 fn session_life(app: &App, remember: bool) -> std::time::Duration {

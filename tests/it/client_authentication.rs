@@ -213,6 +213,26 @@ async fn tc_11_a_changed_secret_ends_the_old_one() {
     }
 }
 
+/// RE-01: who guesses at a secret that somebody chose is held to a limit, and what it is has no part in it. The client
+/// itself, once seen, goes on.
+#[tokio::test]
+async fn a_chosen_secret_is_not_guessed_at_for_long() {
+    let server = Server::with(|config| config.limits.login_per_address = 3).await;
+    server.change_client("svc", |client| client["client_secret"] = json!("chosen-by-a-person")).await;
+    basic(&server, "svc", "chosen-by-a-person", &[GRANT]).await.tokens();
+    for _ in 0..3 {
+        assert_unauthenticated(&basic(&server, "svc", "a wrong one", &[GRANT]).await);
+    }
+    let refused = basic(&server, "svc", "another wrong one", &[GRANT]).await;
+    refused.assert_error(429, "too_many_requests");
+    assert!(refused.header("retry-after").is_some_and(|wait| wait.parse::<u64>().unwrap() > 0));
+    basic(&server, "svc", "chosen-by-a-person", &[GRANT]).await.tokens();
+    // One of ours has 256 bits: there is nothing to guess, and nothing to hash.
+    for _ in 0..10 {
+        assert_unauthenticated(&basic(&server, "rs1", "a wrong one", &[GRANT]).await);
+    }
+}
+
 /// RFC 6749 section 2.3.1: credentials "MUST NOT be included in the request URI".
 #[tokio::test]
 async fn tc_13_credentials_in_the_url_do_not_count() {

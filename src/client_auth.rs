@@ -164,21 +164,31 @@ async fn is_the_secret(app: &App, client: &Client, secret: &Secret, address: IpA
     if let Some(same) = client.is_generated_secret(secret.expose()) {
         return Ok(same);
     }
-    if app.guard.verified_secrets.knows(&client.id, stored, secret).await {
-        return Ok(true);
-    }
-    // A chosen secret can be guessed, and each guess takes a place where people's passwords are hashed. By address, so
-    // that nobody can shut a client out from elsewhere.
-    let attempt = app.guard.per_address.begin((&client.id, household(address))).await.map_err(refuse_guessing)?;
-    let verdict = app.guard.passwords.verify(secret, Some(stored)).await.map_err(refuse_busy)?;
-    if verdict.matches {
-        attempt.succeeded();
-        app.guard.verified_secrets.remember(&client.id, stored, secret).await;
-        if verdict.rehash {
-            rehash(app, client, stored, secret).await;
+    let look = async {
+        // A chosen secret can be guessed, and each guess takes a place where people's passwords are hashed. By address,
+        // so that nobody can shut a client out from elsewhere.
+        let attempt =
+            app.guard.per_address.begin((&client.id, household(address))).await.map_err(NotLooked::Guessing)?;
+        let verdict = app.guard.passwords.verify(secret, Some(stored)).await.map_err(NotLooked::Busy)?;
+        if verdict.matches {
+            attempt.succeeded();
+            if verdict.rehash {
+                rehash(app, client, stored, secret).await;
+            }
         }
-    }
-    Ok(verdict.matches)
+        Ok(verdict.matches)
+    };
+    app.guard.verified_secrets.is_right(&client.id, stored, secret, look).await.map_err(|why| match why {
+        NotLooked::Guessing(wait) => refuse_guessing(wait),
+        NotLooked::Busy(error) => refuse_busy(error),
+    })
+}
+
+/// Why a secret was not looked at.
+#[derive(Clone, Copy)]
+enum NotLooked {
+    Guessing(TooMany),
+    Busy(PasswordError),
 }
 
 /// A weaker hash is replaced on the way; a failure to do so is not the client's concern.

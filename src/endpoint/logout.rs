@@ -42,9 +42,11 @@ async fn submit(app: &App, headers: &HeaderMap, request: Request) -> Result<Resp
     let cookies = Cookies::read(app, headers)?;
     match params.get("action") {
         Some("accept") => {
-            let farewell = flow::end(app, challenge, cookies.browser.as_ref(), cookies.session).await?;
+            let (farewell, signed_out) = flow::end(app, challenge, cookies.browser.as_ref(), cookies.session).await?;
             let mut response = see_other(&destination(app, farewell));
-            response.headers_mut().append(header::SET_COOKIE, cookies::clear_session(app));
+            if signed_out {
+                response.headers_mut().append(header::SET_COOKIE, cookies::clear_session(app));
+            }
             Ok(response)
         }
         Some("reject") => Ok(see_other(&app.config.urls.public)),

@@ -128,19 +128,23 @@ pub async fn confirmation(
 }
 
 /// The person has confirmed: what they were asked about ends, and with it what they have been signed in by since, because
-/// the browser is about to forget it. Twice is as good as once.
+/// who signs out is to be signed out. Twice is as good as once: a confirmation that was used before ends nothing that
+/// began after it. Whether the browser may forget its session.
 pub async fn end(
     app: &App,
     challenge: &str,
     browser: Option<&Browser>,
     session: Option<SessionId>,
-) -> Result<Farewell> {
+) -> Result<(Farewell, bool)> {
     let logout = opened(app, challenge, browser).await?;
-    app.store.end_session(logout.session, app.clock.now()).await?;
-    if let Some(present) = session.filter(|present| *present != logout.session) {
-        app.store.end_session(present, app.clock.now()).await?;
+    let now = app.clock.now();
+    let first = app.store.end_session(logout.session, now).await?;
+    match session.filter(|present| *present != logout.session) {
+        Some(later) if first => app.store.end_session(later, now).await.map(|_| ())?,
+        Some(_) => return Ok((logout.farewell, false)),
+        None => {}
     }
-    Ok(logout.farewell)
+    Ok((logout.farewell, true))
 }
 
 async fn opened(app: &App, challenge: &str, browser: Option<&Browser>) -> Result<Logout> {

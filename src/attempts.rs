@@ -1,6 +1,7 @@
 //! Attempts: how often one account or one address may fail to sign in before it has to wait.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -29,6 +30,14 @@ pub struct Attempt(Arc<Window>);
 /// Too many: how long to wait.
 #[derive(Clone, Copy, Debug)]
 pub struct TooMany(pub Duration);
+
+/// One caller of IPv6 has a whole network of addresses to call from (RFC 6177): a /64 at least.
+pub fn household(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+    }
+}
 
 impl Attempts {
     pub fn new(limit: u32, window: Duration) -> Self {

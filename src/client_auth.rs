@@ -1,11 +1,13 @@
 //! Client authentication: RFC 6749 section 2.3, OpenID Connect Core section 9.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::app::App;
+use crate::attempts::{TooMany, household};
 use crate::id::ClientId;
 use crate::oauth::client_metadata::AuthMethod;
 use crate::oauth::params::Params;
@@ -101,8 +103,9 @@ fn form_decoded(text: &str) -> Option<String> {
         .map(std::borrow::Cow::into_owned)
 }
 
-/// The client, once it has proven that it is the one, by the method that it registered.
-pub async fn authenticate(app: &App, presented: &Presented) -> Result<Arc<Client>> {
+/// The client, once it has proven that it is the one, by the method that it registered. The address is the one that
+/// guesses at a secret that somebody chose are counted by.
+pub async fn authenticate(app: &App, presented: &Presented, address: IpAddr) -> Result<Arc<Client>> {
     let client = app.store.client(&presented.client).await?;
     let Some(client) = client else {
         // An unknown client costs what one with a secret of ours costs. A password's hash for every stranger would tell no
@@ -123,7 +126,7 @@ pub async fn authenticate(app: &App, presented: &Presented) -> Result<Arc<Client
     match &presented.method {
         Method::None => Ok(client),
         Method::Basic(secret) | Method::Post(secret) => {
-            if is_the_secret(app, &client, secret).await? {
+            if is_the_secret(app, &client, secret, address).await? {
                 Ok(client)
             } else {
                 Err(failed())
@@ -147,7 +150,13 @@ fn refuse_busy(error: PasswordError) -> Error {
         .caused_by(error)
 }
 
-async fn is_the_secret(app: &App, client: &Client, secret: &Secret) -> Result<bool> {
+fn refuse_guessing(TooMany(wait): TooMany) -> Error {
+    ErrorCode::TooManyRequests
+        .because("Client authentication has failed too often. Please wait and try again.")
+        .retry_after(wait.as_secs().max(1))
+}
+
+async fn is_the_secret(app: &App, client: &Client, secret: &Secret, address: IpAddr) -> Result<bool> {
     let expired = client.secret_expires_at != 0 && client.secret_expires_at <= app.clock.now().seconds();
     let Some(stored) = client.secret_hash.as_deref().filter(|stored| !stored.is_empty() && !expired) else {
         return Ok(false);
@@ -155,17 +164,31 @@ async fn is_the_secret(app: &App, client: &Client, secret: &Secret) -> Result<bo
     if let Some(same) = client.is_generated_secret(secret.expose()) {
         return Ok(same);
     }
-    if app.guard.verified_secrets.knows(&client.id, stored, secret).await {
-        return Ok(true);
-    }
-    let verdict = app.guard.passwords.verify(secret, Some(stored)).await.map_err(refuse_busy)?;
-    if verdict.matches {
-        app.guard.verified_secrets.remember(&client.id, stored, secret).await;
-        if verdict.rehash {
-            rehash(app, client, stored, secret).await;
+    let look = async {
+        // A chosen secret can be guessed, and each guess takes a place where people's passwords are hashed. By address,
+        // so that nobody can shut a client out from elsewhere.
+        let attempt =
+            app.guard.per_address.begin((&client.id, household(address))).await.map_err(NotLooked::Guessing)?;
+        let verdict = app.guard.passwords.verify(secret, Some(stored)).await.map_err(NotLooked::Busy)?;
+        if verdict.matches {
+            attempt.succeeded();
+            if verdict.rehash {
+                rehash(app, client, stored, secret).await;
+            }
         }
-    }
-    Ok(verdict.matches)
+        Ok(verdict.matches)
+    };
+    app.guard.verified_secrets.is_right(&client.id, stored, secret, look).await.map_err(|why| match why {
+        NotLooked::Guessing(wait) => refuse_guessing(wait),
+        NotLooked::Busy(error) => refuse_busy(error),
+    })
+}
+
+/// Why a secret was not looked at.
+#[derive(Clone, Copy)]
+enum NotLooked {
+    Guessing(TooMany),
+    Busy(PasswordError),
 }
 
 /// A weaker hash is replaced on the way; a failure to do so is not the client's concern.

@@ -20,7 +20,7 @@ use crate::oauth::authorization_request::{self, AuthorizationRequest, Context, R
 use crate::oauth::id_token::Hint;
 use crate::oauth::interaction::{self, Next, Present};
 use crate::oauth::params::Params;
-use crate::oauth::scope::Scope;
+use crate::oauth::scope::{self, Scope};
 use crate::oauth::token::Code;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
@@ -204,6 +204,14 @@ async fn finish(
     audience: Vec<String>,
     now: Timestamp,
 ) -> Result<Outcome, Refused> {
+    let metadata = client.metadata();
+    let registered = metadata.scope(&app.config.oidc.default_scope);
+    if !scope::allowed(app.config.strategies.scope, &registered, &scope)
+        || !scope::audience_allowed(&metadata.audience, &audience)
+    {
+        // It had it when the flow began.
+        return Err(flow.back(ErrorCode::InvalidScope.because("The client may no longer have what it has asked for.")));
+    }
     let back = |error: crate::store::Error| flow.back(error.into());
     let session = match flow.session {
         Some(id) => app.store.session(id, now).await.map_err(back)?,

@@ -54,6 +54,8 @@ struct Inner {
     max_age: Duration,
     /// How long a signature of ours has to verify.
     signature_life: Duration,
+    /// One reads the keys at a time: what was read earlier must not take the place of what was read later.
+    loading: Mutex<()>,
     /// When a stranger's key id last made us read the keys.
     reloaded: Mutex<Option<Instant>>,
 }
@@ -90,6 +92,7 @@ impl Keys {
     pub fn new(config: &Config) -> Self {
         Self(Arc::new(Inner {
             live: ArcSwapOption::empty(),
+            loading: Mutex::new(()),
             system: SystemSeal::new(&config.secrets.system),
             max_age: config.keys.max_age,
             signature_life: config.ttl.id_token.max(config.ttl.access_token),
@@ -109,6 +112,12 @@ impl Keys {
     /// Reads the keys, and makes what is missing. Of several replicas that start on an empty database at once, one makes
     /// each key and the others find it.
     pub async fn load(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
+        self.load_as_of(store, || now).await
+    }
+
+    async fn load_as_of(&self, store: &Store, now: impl FnOnce() -> Timestamp) -> Result<(), Error> {
+        let _one = self.0.loading.lock().await;
+        let now = now();
         let mut rows = store.keys().await?;
         for (set, alg) in [(SEAL_SET, SEAL_ALG), (ID_TOKEN_SET, Algorithm::Rs256.as_str())] {
             if !rows.iter().any(|row| row.key_set == set && row.alg == alg && row.retire_at.is_none()) {
@@ -126,10 +135,7 @@ impl Keys {
     pub async fn follow(self, store: Store, clock: Clock) {
         loop {
             let _ = tokio::time::timeout(Duration::from_secs(30), store.keys_changed()).await;
-            // Until the start has read them once, what fails is the start's to tell.
-            if let Err(error) = self.load(&store, clock.now()).await
-                && self.0.live.load().is_some()
-            {
+            if let Err(error) = self.load_as_of(&store, || clock.now()).await {
                 tracing::warn!(%error, "the keys could not be read again; those in memory stay in force");
             }
         }

@@ -211,6 +211,7 @@ fn checked(id: Subject, input: Input, now: Timestamp) -> Result<User> {
         password_hash: None,
         claims: db::Json(claims),
         disabled: input.disabled,
+        tokens_valid_from: Timestamp::default(),
         created_at: now,
         updated_at: now,
     })

@@ -47,8 +47,19 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     let (announce, ready) = watch::channel(false);
     let preparation = tokio::spawn(prepare(app.clone(), announce));
     let mut background = JoinSet::new();
-    background.spawn(app.keys.clone().follow(app.store.clone(), app.clock.clone()));
-    background.spawn(sweep(app.clone()));
+    // Not before the schema is known to be ours: a database of another version is left alone.
+    let (follower, sweeper) = (app.clone(), app.clone());
+    let (mut first, mut second) = (ready.clone(), ready.clone());
+    background.spawn(async move {
+        if first.wait_for(|ready| *ready).await.is_ok() {
+            follower.keys.follow(follower.store, follower.clock).await;
+        }
+    });
+    background.spawn(async move {
+        if second.wait_for(|ready| *ready).await.is_ok() {
+            sweep(sweeper).await;
+        }
+    });
     Ok(Running { public: public_address, admin: admin_address, app, drain, servers, preparation, background, ready })
 }
 

@@ -335,7 +335,7 @@ pub struct LoginLimits {
     /// Sign-ins that an account may have failed or open within the window.
     #[schemars(extend("default" = 10))]
     pub per_account: Setting<u32>,
-    /// The same for a caller's address.
+    /// The same for a caller's address, and for one that tries a chosen client secret.
     #[schemars(extend("default" = 50))]
     pub per_address: Setting<u32>,
     /// The window over which both are refilled.

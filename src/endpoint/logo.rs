@@ -10,6 +10,7 @@ use url::Url;
 use crate::app::App;
 use crate::http::answer::JsonError;
 use crate::id::ClientId;
+use crate::oauth::client_metadata::check_client_id;
 use crate::oauth::{ErrorCode, Result};
 use crate::ui::style;
 
@@ -23,6 +24,8 @@ const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp"];
 /// image.
 pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Response, JsonError> {
     let none = || ErrorCode::NotFound.because("The client has no logo.");
+    // What no client can be called is not looked for: a NUL, which databases refuse, is no failure of theirs.
+    check_client_id(&id).map_err(|_| none())?;
     let client = app.store.client(&ClientId::new(id)).await?.ok_or_else(none)?;
     let url = Url::parse(&client.metadata().logo_uri).map_err(|_| none())?;
     Ok(match fetch(&app, &url).await {

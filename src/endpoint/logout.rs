@@ -42,7 +42,7 @@ async fn submit(app: &App, headers: &HeaderMap, request: Request) -> Result<Resp
     let cookies = Cookies::read(app, headers)?;
     match params.get("action") {
         Some("accept") => {
-            let farewell = flow::end(app, challenge, cookies.browser.as_ref()).await?;
+            let farewell = flow::end(app, challenge, cookies.browser.as_ref(), cookies.session).await?;
             let mut response = see_other(&destination(app, farewell));
             response.headers_mut().append(header::SET_COOKIE, cookies::clear_session(app));
             Ok(response)

@@ -127,10 +127,19 @@ pub async fn confirmation(
     ))
 }
 
-/// The person has confirmed. Twice is as good as once.
-pub async fn end(app: &App, challenge: &str, browser: Option<&Browser>) -> Result<Farewell> {
+/// The person has confirmed: what they were asked about ends, and with it what they have been signed in by since, because
+/// the browser is about to forget it. Twice is as good as once.
+pub async fn end(
+    app: &App,
+    challenge: &str,
+    browser: Option<&Browser>,
+    session: Option<SessionId>,
+) -> Result<Farewell> {
     let logout = opened(app, challenge, browser).await?;
     app.store.end_session(logout.session, app.clock.now()).await?;
+    if let Some(present) = session.filter(|present| *present != logout.session) {
+        app.store.end_session(present, app.clock.now()).await?;
+    }
     Ok(logout.farewell)
 }
 

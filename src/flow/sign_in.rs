@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Browser, Flow, handled, proven_client, url};
 use crate::app::App;
-use crate::attempts::TooMany;
+use crate::attempts::{TooMany, household};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::oauth::authorization_request::AuthorizationRequest;
@@ -83,25 +83,29 @@ pub async fn sign_in(
     }
     .map_err(SignInFailure::TooMany)?;
     let user = check(app, user, password).await?;
-    by_account.succeeded();
-    by_address.succeeded();
 
     let session = Session {
         id: SessionId::new(now),
         subject: user.id.clone(),
-        authenticated_at: now,
+        // Never before the cut-off of earlier sign-ins, whoever's clock is behind.
+        authenticated_at: now.max(user.tokens_valid_from),
         acr: Some("1".to_owned()),
         amr: Json(vec!["pwd".to_owned()]),
         remembered: remember,
         created_at: now,
         expires_at: now + session_life(app, remember),
     };
-    // Decided before the session is there: a flow that is decided twice leaves no second session behind.
+    if !app.store.insert_session(&session, &user).await? {
+        return Err(SignInFailure::Wrong);
+    }
+    by_account.succeeded();
+    by_address.succeeded();
     let login = Decision::Accepted(LoginDecision { session: session.id });
     if !app.store.decide_login(flow.id, &login, flow.expires_at(app)).await? {
+        // A flow that is decided twice leaves no second session behind.
+        app.store.end_session(session.id, now).await?;
         return Err(handled().into());
     }
-    app.store.insert_session(&session).await?;
     let mut browser = Browser { id: flow.browser, ..browser.cloned().unwrap_or_default() };
     browser.remember(&user.id);
     Ok(SignedIn {
@@ -110,14 +114,6 @@ pub async fn sign_in(
         browser,
         redirect_to: url(app, path::AUTHORIZATION, "login_verifier", &verifier(app, &flow)?),
     })
-}
-
-/// One caller of IPv6 has a whole network of addresses to call from (RFC 6177): a /64 at least.
-fn household(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-    }
 }
 
 fn session_life(app: &App, remember: bool) -> std::time::Duration {

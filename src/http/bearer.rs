@@ -59,7 +59,7 @@ impl FromRequest<App> for Bearer {
         let body = match request.method() == Method::POST && form::is_form(request.headers()) {
             true => {
                 let params = form::read(request, app).await?;
-                if params.repeated() == Some("access_token") {
+                if params.is_repeated("access_token") {
                     return Err(two_tokens().into());
                 }
                 params.get("access_token").map(str::to_owned)

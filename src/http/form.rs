@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{JsonError, allow_origins_of};
+use super::client_address::ClientAddress;
 use super::middleware::unreadable_body;
 use crate::app::App;
 use crate::client_auth::{self, Presented};
@@ -69,11 +70,14 @@ impl FromRequest<App> for Authenticated {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
-        let headers = request.headers().clone();
+        let (mut parts, body) = request.into_parts();
+        let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(&mut parts, app).await;
+        let headers = parts.headers.clone();
+        let request = Request::from_parts(parts, body);
         let refuse = |error: crate::oauth::Error| JsonError(error).into_response();
         let Form(form) = unrepeated(request, app).await.map_err(refuse)?;
         let presented = presented(&headers, &form).map_err(refuse)?;
-        match client_auth::authenticate(app, &presented).await {
+        match client_auth::authenticate(app, &presented, address).await {
             Ok(client) => Ok(Self { client, form }),
             Err(error) => {
                 // An app in a browser that names its client is let read why it was refused. A store that has not

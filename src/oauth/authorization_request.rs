@@ -97,7 +97,7 @@ impl ReplyTo {
 
 /// The id of the client that asks, before anything else is looked at.
 pub fn client_id(params: &Params) -> Result<ClientId, Refused> {
-    if let Some(name @ ("client_id" | "redirect_uri")) = params.repeated() {
+    if let Some(name) = ["client_id", "redirect_uri"].into_iter().find(|name| params.is_repeated(name)) {
         return Err(Refused::Page(repeated(name)));
     }
     params.require("client_id").map(ClientId::new).map_err(Refused::Page)
@@ -137,7 +137,7 @@ fn redirect_target(params: &Params, client: &ClientMetadata) -> Result<String> {
 }
 
 fn response_mode(params: &Params) -> Result<ResponseMode> {
-    if let Some("response_mode") = params.repeated() {
+    if params.is_repeated("response_mode") {
         return Err(repeated("response_mode"));
     }
     params.get("response_mode").map_or(Ok(ResponseMode::Query), ResponseMode::parse)
@@ -331,6 +331,8 @@ mod tests {
             GOOD.replace("cb&", "cb%2F&"),
             format!("{GOOD}&client_id=evil"),
             format!("{GOOD}&redirect_uri=https://evil.example/cb"),
+            format!("nonce=1&nonce=2&{GOOD}&redirect_uri=https://evil.example/cb"),
+            format!("x=1&x=2&{GOOD}&client_id=evil"),
             "client_id=web&response_type=code&scope=openid".to_owned(),
         ] {
             assert_eq!(page(ask(&web, &query)), ErrorCode::InvalidRequest, "{query}");

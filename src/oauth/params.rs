@@ -70,6 +70,11 @@ impl Params {
             .map(|(_, (name, _))| name)
     }
 
+    /// Whether this one was given more than once, whichever others were as well.
+    pub fn is_repeated(&self, name: &str) -> bool {
+        self.iter().filter(|(key, _)| *key == name).nth(1).is_some()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

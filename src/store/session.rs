@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::db::{Json, Result, row, sql};
+use super::user::User;
 use crate::clock::Timestamp;
 use crate::id::{SessionId, Subject};
 
@@ -21,16 +22,27 @@ row! {
 }
 
 impl Store {
-    /// A sign-in is never older than the cut-off of the person's earlier ones, whoever's clock is behind.
-    pub async fn insert_session(&self, session: &Session) -> Result<()> {
+    /// Begins a session for a person as they were when their password was looked at: not where they have been given
+    /// another, disabled or deleted since, which takes longer to find out than to do. The row is held meanwhile, so that
+    /// whoever does it at this moment finds the session.
+    pub async fn insert_session(&self, session: &Session, user: &User) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let unchanged = sql!(
+            &mut tx,
+            execute,
+            "UPDATE users SET tokens_valid_from = tokens_valid_from
+              WHERE id = $1 AND tokens_valid_from = $2 AND disabled = FALSE",
+            &user.id,
+            user.tokens_valid_from,
+        )?;
+        if unchanged == 0 {
+            return Ok(false);
+        }
         sql!(
-            self,
+            &mut tx,
             execute,
             "INSERT INTO sessions (id, subject, authenticated_at, acr, amr, remembered, created_at, expires_at)
-             SELECT CAST($1 AS TEXT), CAST($2 AS TEXT),
-                    CASE WHEN cut.off > $3 THEN cut.off ELSE CAST($3 AS BIGINT) END, CAST($4 AS TEXT),
-                    CAST($5 AS TEXT), CAST($6 AS BOOLEAN), CAST($7 AS BIGINT), CAST($8 AS BIGINT)
-               FROM (SELECT COALESCE((SELECT tokens_valid_from FROM users WHERE id = $2), 0) AS off) AS cut",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             session.id,
             &session.subject,
             session.authenticated_at,
@@ -40,7 +52,8 @@ impl Store {
             session.created_at,
             session.expires_at,
         )?;
-        Ok(())
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// The session, if it has not ended and its user is neither disabled nor cut off.

@@ -18,6 +18,8 @@ row! {
         /// OpenID standard claims and others, without `sub`.
         pub claims: Json<serde_json::Map<String, serde_json::Value>>,
         pub disabled: bool,
+        /// Sessions and grants of sign-ins before are dead. Only the store sets it.
+        pub tokens_valid_from: Timestamp,
         pub created_at: Timestamp,
         pub updated_at: Timestamp,
     }
@@ -151,9 +153,17 @@ async fn insert_names(tx: &mut Tx, user: &User) -> Result<()> {
     Ok(())
 }
 
-/// The rows that are there, and by `tokens_valid_from` those that a request under way is about to write.
+/// The rows that are there, and by `tokens_valid_from` those that a request under way is about to write: it has another
+/// value afterwards, whatever the clock says.
 async fn end_everything(tx: &mut Tx, id: &Subject, now: Timestamp) -> Result<()> {
-    sql!(&mut *tx, execute, "UPDATE users SET tokens_valid_from = $2 WHERE id = $1", id, now)?;
+    sql!(
+        &mut *tx,
+        execute,
+        "UPDATE users SET tokens_valid_from = CASE WHEN tokens_valid_from >= $2 THEN tokens_valid_from + 1 ELSE $2 END
+          WHERE id = $1",
+        id,
+        now,
+    )?;
     sql!(&mut *tx, execute, "DELETE FROM sessions WHERE subject = $1", id)?;
     sql!(&mut *tx, execute, "UPDATE grants SET revoked_at = $2 WHERE subject = $1 AND revoked_at IS NULL", id, now)?;
     Ok(())

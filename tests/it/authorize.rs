@@ -104,6 +104,9 @@ async fn az_13_two_client_ids_lead_to_a_page() {
         ("redirect_uri", ""),
     ] {
         server.assert_page(&Authorize::web().add(name, value), 400, "invalid_request").await;
+        // Whatever else is repeated, and before it.
+        let query = format!("state=1&x=1&x=2&{}", Authorize::web().add(name, value).query());
+        server.get(&format!("/oauth2/auth?{query}")).await.assert_page(400, "invalid_request");
     }
 }
 

@@ -1,8 +1,13 @@
 //! What changes while a flow is on its way: a client's redirect URI, the client, the person (RFC 9700 section 4.1).
 
+use std::time::Duration;
+
 use hydrant::id::ClientId;
+use hydrant::secret::Secret;
 use hydrant::store::client::ClientChange;
 use hydrant::store::user::User;
+use reqwest::Method;
+use serde_json::json;
 
 use crate::support::{Authorize, PASSWORD, Server};
 
@@ -108,4 +113,106 @@ async fn az_38_a_disabled_user_can_not_sign_in() {
     assert!(answer.status == 400 && answer.has_field("login_challenge"), "{} {}", answer.status, answer.body);
     assert!(!answer.headers.contains_key("set-cookie"));
     assert_eq!(answer.body, browser.login(&login, "disabled", "a wrong password", false).await.body);
+}
+
+/// LC-23: who is given another password, banned or deleted while their old password is still being looked at is not
+/// signed in by it, and what was begun can be begun again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lc_23_a_sign_in_under_way_does_not_outlive_the_password() {
+    for what in ["password", "deletion", "ban that was lifted"] {
+        let server = Server::with(|config| config.limits.password_hashes = 1).await;
+        let subject = server.subject("alice").await;
+        let other = server.app().guard.passwords.hash(&Secret::new("another password")).await.unwrap();
+        let mut browser = server.browser();
+        let login = browser.authorize(&Authorize::web()).await;
+        let app = server.app().clone();
+        // Some tenths of a second, in which the sign-in has read its row and waits.
+        let busy = tokio::spawn(async move {
+            let heavy = "$argon2id$v=19$m=65536,t=8,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+            app.guard.passwords.verify(&Secret::new(PASSWORD), Some(heavy)).await.unwrap();
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let (store, now) = (&server.app().store, server.clock.now());
+            match what {
+                "password" => assert!(store.set_password(&subject, &other, now).await.unwrap()),
+                "deletion" => assert!(store.delete_user(&subject, now).await.unwrap()),
+                _ => {
+                    let user = store.user(&subject).await.unwrap().unwrap();
+                    store.update_user(&User { disabled: true, ..user.clone() }, now).await.unwrap();
+                    store.update_user(&User { disabled: false, ..user }, now).await.unwrap();
+                }
+            }
+            assert!(!busy.is_finished(), "the change came too late for this test");
+        };
+        let (answer, ()) = tokio::join!(browser.login(&login, "alice", PASSWORD, false), change);
+        assert!(answer.status == 400 && answer.has_field("login_challenge"), "{what}: {}", answer.status);
+        assert!(!answer.headers.contains_key("set-cookie"), "{what}");
+        assert_eq!(server.database.count("sessions").await, 0, "{what}");
+        let password = match what {
+            "password" => "another password",
+            "deletion" => continue,
+            _ => PASSWORD,
+        };
+        assert!(browser.login(&answer, "alice", password, false).await.has_field("consent_challenge"), "{what}");
+    }
+}
+
+/// LC-08: a verifier is honoured once, also after the tokens that came of it have expired and their row could go.
+#[tokio::test]
+async fn lc_08_a_flow_ends_once_however_short_its_tokens_live() {
+    let server = Server::with(|config| config.ttl.access_token = Duration::from_mins(1)).await;
+    let mut browser = server.browser();
+    let login = browser.authorize(&Authorize::web()).await;
+    let consent = browser.login(&login, "alice", PASSWORD, false).await;
+    let decided = browser.submit_consent(&consent, &["openid"]).await.location().unwrap();
+    let code = browser.get(&decided).await.parameter("code").unwrap();
+    server.token(&code).await.tokens();
+    server.pass(120);
+    server.app().store.sweep(server.clock.now()).await.unwrap();
+    browser.get(&decided).await.assert_page(410, "request_already_handled");
+    server.pass(server.config().ttl.login_consent_request.as_secs() + server.config().ttl.auth_code.as_secs());
+    server.app().store.sweep(server.clock.now()).await.unwrap();
+    assert_eq!(server.database.count("grants").await, 0);
+    browser.get(&decided).await.assert_page(410, "request_already_handled");
+}
+
+/// RFC 9700 section 4.1: a scope that the client has lost while the person thought about it is not granted.
+#[tokio::test]
+async fn az_37_a_scope_that_is_lost_meanwhile_is_not_granted() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let request = Authorize::web().set("scope", "openid email").set("audience", "https://api.example/v1");
+    for (field, less) in [("scope", json!("openid profile")), ("audience", json!([]))] {
+        let mut page = browser.authorize(&request).await;
+        if page.has_field("login_challenge") {
+            page = browser.login(&page, "alice", PASSWORD, false).await;
+        }
+        let before = server.admin(Method::GET, "/clients/web", None).await.json()[field].clone();
+        server.change_client("web", |client| client[field] = less).await;
+        let answer = browser.consent(&page, &["openid", "email"], false).await;
+        answer.assert_back(&server, 302, "invalid_scope");
+        server.change_client("web", |client| client[field] = before).await;
+    }
+    assert!(browser.journey(&request, "alice").await.parameter("code").is_some());
+}
+
+/// LO-15: a person who signs in again while the logout page waits is signed out by it all the same, on the server too.
+#[tokio::test]
+async fn lo_15_a_logout_ends_the_session_that_the_browser_has_by_then() {
+    let server = Server::start().await;
+    let mut browser = server.signed_in("alice").await;
+    let page = browser.get(&server.url("/oauth2/sessions/logout")).await;
+    let page = browser.follow(page).await;
+    let code = browser.code(&Authorize::web().set("prompt", "login"), "alice").await;
+    let tokens = server.token(&code).await.tokens();
+    let challenge = page.field("logout_challenge");
+    let kept = browser.copy();
+    browser.post(&server.url("/logout"), &[("logout_challenge", &challenge), ("action", "accept")]).await;
+    assert_eq!(browser.cookie("session"), None);
+    assert_eq!(server.database.count("sessions").await, 0);
+    assert!(!server.introspect(&tokens.access_token).await.active);
+    browser = kept;
+    assert!(browser.authorize(&Authorize::web()).await.has_field("login_challenge"), "the cookie is worth nothing");
 }

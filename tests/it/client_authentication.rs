@@ -7,7 +7,7 @@ use hydrant::store::client::Client;
 use hydrant::store::db::Json;
 use serde_json::json;
 
-use crate::support::{Answer, Authorize, SECRET, Server, VERIFIER};
+use crate::support::{Answer, Authorize, SECRET, Server, VERIFIER, race};
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 
@@ -210,6 +210,44 @@ async fn tc_11_a_changed_secret_ends_the_old_one() {
         server.change_client("svc", |client| client["client_secret"] = json!(new)).await;
         assert_unauthenticated(&basic(&server, "svc", old, &[GRANT]).await);
         basic(&server, "svc", new, &[GRANT]).await.tokens();
+    }
+}
+
+/// RE-01: a client that asks from everywhere at once with a chosen secret does not stand in its own way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_requests_of_one_client_take_one_place() {
+    let server = Server::with(|config| {
+        config.limits.password_hashes = 1;
+        config.limits.login_per_address = 1;
+    })
+    .await;
+    server.change_client("svc", |client| client["client_secret"] = json!("chosen-by-a-person")).await;
+    let server = std::sync::Arc::new(server);
+    let answers = race(32, |_| {
+        let server = std::sync::Arc::clone(&server);
+        async move { basic(&server, "svc", "chosen-by-a-person", &[GRANT]).await.status }
+    })
+    .await;
+    assert_eq!(answers, [200; 32]);
+}
+
+/// RE-01: who guesses at a secret that somebody chose is held to a limit, and what it is has no part in it. The client
+/// itself, once seen, goes on.
+#[tokio::test]
+async fn a_chosen_secret_is_not_guessed_at_for_long() {
+    let server = Server::with(|config| config.limits.login_per_address = 3).await;
+    server.change_client("svc", |client| client["client_secret"] = json!("chosen-by-a-person")).await;
+    basic(&server, "svc", "chosen-by-a-person", &[GRANT]).await.tokens();
+    for _ in 0..3 {
+        assert_unauthenticated(&basic(&server, "svc", "a wrong one", &[GRANT]).await);
+    }
+    let refused = basic(&server, "svc", "another wrong one", &[GRANT]).await;
+    refused.assert_error(429, "too_many_requests");
+    assert!(refused.header("retry-after").is_some_and(|wait| wait.parse::<u64>().unwrap() > 0));
+    basic(&server, "svc", "chosen-by-a-person", &[GRANT]).await.tokens();
+    // One of ours has 256 bits: there is nothing to guess, and nothing to hash.
+    for _ in 0..10 {
+        assert_unauthenticated(&basic(&server, "rs1", "a wrong one", &[GRANT]).await);
     }
 }
 

@@ -30,6 +30,7 @@ fn person(username: &str, email: Option<&str>, now: Timestamp) -> User {
         password_hash: None,
         claims: Json(serde_json::Map::new()),
         disabled: false,
+        tokens_valid_from: Timestamp::default(),
         created_at: now,
         updated_at: now,
     }

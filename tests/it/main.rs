@@ -28,6 +28,7 @@ mod introspection;
 mod jwks;
 mod layers;
 mod login;
+mod logo;
 mod logout;
 mod migrations;
 mod openidconnect_client;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use hydrant::app::App;
 use hydrant::cli::serve::{self, Running};
-use hydrant::clock::Clock;
+use hydrant::clock::{Clock, Timestamp};
 use hydrant::config::Config;
 use hydrant::id::{ClientId, Subject};
 use hydrant::oauth::client_metadata::{ClientMetadata, Rules};
@@ -200,6 +200,7 @@ impl Server {
             password_hash: Some(hash),
             claims: Json(claims.as_object().unwrap().clone()),
             disabled,
+            tokens_valid_from: Timestamp::default(),
             created_at: now,
             updated_at: now,
         };

@@ -78,8 +78,13 @@ async fn ui_05_two_transports_are_refused() {
     assert_refused(&send(both).await, 400, "invalid_request");
     let twice = server.http.get(&url).bearer_auth(&token).bearer_auth(&token);
     assert_refused(&send(twice).await, 400, "invalid_request");
-    let fields = [("access_token", &token), ("access_token", &token)];
-    assert_refused(&send(server.http.post(&url).form(&fields)).await, 400, "invalid_request");
+    let other = "x".to_owned();
+    for fields in [
+        &[("access_token", &token), ("access_token", &token)][..],
+        &[("x", &other), ("x", &other), ("access_token", &token), ("access_token", &other)],
+    ] {
+        assert_refused(&send(server.http.post(&url).form(fields)).await, 400, "invalid_request");
+    }
 }
 
 /// RFC 6750 section 2.2: in the body only of a form that is posted.

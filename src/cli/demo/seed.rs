@@ -70,6 +70,7 @@ fn alice(password_hash: String, now: Timestamp) -> User {
         password_hash: Some(password_hash),
         claims: Json(claims.as_object().cloned().unwrap_or_default()),
         disabled: false,
+        tokens_valid_from: Timestamp::default(),
         created_at: now,
         updated_at: now,
     }

@@ -26,6 +26,6 @@ VOLUME /var/lib/hydrant
 USER 65532:65532
 EXPOSE 4444
 # 4445, the admin API, is not listed: who publishes it decides who may reach it.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["hydrant", "health"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["hydrant", "health", "-c", "/etc/hydrant/hydrant.yml"]
 ENTRYPOINT ["hydrant"]
 CMD ["serve", "-c", "/etc/hydrant/hydrant.yml"]

@@ -41,6 +41,7 @@ fn reason(error: &sqlx::Error) -> String {
             "no connection in time: nothing listens where dsn says, or all are in use".to_owned()
         }
         sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
         error => error.to_string(),
     }
 }

@@ -24,9 +24,9 @@ async fn az_02_an_unknown_client_leads_to_a_page() {
         server.assert_page(request, 401, "invalid_client").await;
     }
     let (never, deleted) = (server.ask(&never).await, server.ask(&deleted).await);
-    // But for the number of the request.
-    let shown = |answer: &Answer| answer.body.replace(answer.header("x-request-id").unwrap(), "");
-    assert_eq!(shown(&never.get), shown(&deleted.get));
+    // But for what finds each in the log.
+    let page = |answer: &Answer| answer.body.replace(answer.header("x-request-id").unwrap(), "");
+    assert_eq!(page(&never.get), page(&deleted.get));
     assert!(never.get.header("www-authenticate").is_none(), "a browser would ask for a password");
 }
 

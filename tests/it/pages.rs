@@ -129,6 +129,10 @@ async fn lc_40_a_clients_logo_is_not_loaded_from_the_client() {
     let images = tags(&page.body, "img");
     assert_eq!(images.iter().filter_map(|tag| attribute(tag, "src")).collect::<Vec<_>>(), ["/ui/logo/logo"]);
     assert!(!page.body.contains("<b>") && page.body.contains("&lt;b&gt;Logo&lt;/b&gt; &amp;"), "{}", page.body);
+    // The host does not exist: no broken image, and no markup out of the name.
+    let logo = server.get("/ui/logo/logo").await;
+    assert_eq!((logo.status, logo.header("content-type")), (200, Some("image/svg+xml")));
+    assert!(logo.body.contains(">B</text>") && logo.header("content-security-policy").unwrap().contains("sandbox"));
     for link in tags(&page.body, "a") {
         let rel = attribute(link, "rel").unwrap_or_default();
         assert!(rel.contains("noopener") && rel.contains("noreferrer"), "{link}");
@@ -185,6 +189,23 @@ async fn the_form_post_page_works_without_script_too() {
     assert!(policy.contains("script-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
     assert!(policy.contains("form-action https://rp.example") && policy.contains("frame-ancestors 'none'"), "{policy}");
     assert_eq!(page.header("cache-control"), Some("no-store"));
+}
+
+/// The issuer, typed into a browser, and any other address where nothing is.
+#[tokio::test]
+async fn ht_31_nothing_is_a_page_for_browsers_alone() {
+    let server = Server::start().await;
+    for path in ["/", "/nothing"] {
+        let ask = async |accept: &str| {
+            let request = server.http.get(server.url(path)).header("accept", accept);
+            Answer::of(request.send().await.unwrap()).await
+        };
+        ask("*/*").await.assert_error(404, "not_found");
+        ask("application/json").await.assert_error(404, "not_found");
+        let page = ask("text/html,application/xhtml+xml,*/*;q=0.8").await;
+        assert!(page.status == 404 && page.is_html(), "{}", page.body);
+        assert!(page.body.contains(page.header("x-request-id").unwrap()), "{}", page.body);
+    }
 }
 
 /// `Accept` decides what an error at the browser is; it is never refused for it.

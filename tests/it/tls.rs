@@ -45,6 +45,7 @@ async fn f_46_the_public_port_speaks_tls_and_takes_a_new_certificate() {
     let issuer = format!("https://localhost:{}", setup.public);
     let setup = setup
         .env("URLS_SELF_ISSUER", &issuer)
+        .env("DATABASE_AUTO_MIGRATE", "true")
         .env("SERVE_PUBLIC_TLS_ENABLED", "true")
         .env("SERVE_PUBLIC_TLS_CERT_PATH", &files.path("tls.crt"))
         .env("SERVE_PUBLIC_TLS_KEY_PATH", &files.path("tls.key"));

@@ -4,7 +4,7 @@
 //! keys as they are written, with their descriptions and defaults, are in `config/raw.rs`; the rules in `config/rules/`.
 
 mod document;
-mod duration;
+pub mod duration;
 mod load;
 mod problem;
 mod raw;

@@ -29,9 +29,9 @@ pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenR
     // where one may have changed (by another replica's clock, perhaps) or less is asked for; then, and before the token
     // is spent.
     if (asked.is_some() || client.updated_at + SKEW >= grant.made_at())
-        && let Some(row) = app.store.grant(grant).await?.filter(|row| row.client_id == client.id)
+        && let Some(row) = app.store.live_grant(grant, now).await?.filter(|row| row.client_id == client.id)
     {
-        check_scope(app, client, &row, asked.as_ref())?;
+        check_scope(app, client, &row.scope, asked.as_ref())?;
     }
     let refresh_expires_at = issue::refresh_expires_at(app, client, GrantType::RefreshToken, now);
     let rotation = Rotation {
@@ -50,12 +50,12 @@ pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenR
 }
 
 /// A scope may narrow, never widen; and what the client has lost since can not be refreshed. The token stays unspent.
-fn check_scope(app: &App, client: &Client, row: &Grant, asked: Option<&Scope>) -> Result<()> {
-    if asked.is_some_and(|asked| !asked.is_subset_of(&row.scope)) {
+fn check_scope(app: &App, client: &Client, granted: &Scope, asked: Option<&Scope>) -> Result<()> {
+    if asked.is_some_and(|asked| !asked.is_subset_of(granted)) {
         return Err(ErrorCode::InvalidScope.because("The scope is wider than what was granted."));
     }
     let registered = client.metadata().scope(&app.config.oidc.default_scope);
-    if !scope::allowed(app.config.strategies.scope, &registered, asked.unwrap_or(&row.scope)) {
+    if !scope::allowed(app.config.strategies.scope, &registered, asked.unwrap_or(granted)) {
         return Err(ErrorCode::InvalidScope.because("The client may no longer have one of the granted scopes."));
     }
     Ok(())

@@ -7,21 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::GrantType;
-
-/// What a Go duration can hold, in nanoseconds.
-const MAX_NANOS: u128 = i64::MAX as u128;
-
-/// In nanoseconds; a name stands before each other name that it begins with.
-const UNITS: [(&str, u128); 8] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("µs", 1_000),
-    ("μs", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-    ("m", 60_000_000_000),
-    ("h", 3_600_000_000_000),
-];
+use crate::config::duration;
 
 /// A duration that is read and written as Go's `time.Duration` is: `1h` comes back as `1h0m0s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,41 +34,8 @@ impl FromStr for Lifespan {
     type Err = NotALifespan;
 
     fn from_str(text: &str) -> Result<Self, NotALifespan> {
-        let mut rest = text;
-        let mut nanos = 0;
-        while !rest.is_empty() {
-            let (value, after) = component(rest).ok_or(NotALifespan)?;
-            nanos += value;
-            rest = after;
-            if nanos > MAX_NANOS {
-                return Err(NotALifespan);
-            }
-        }
-        match u64::try_from(nanos) {
-            Ok(nanos) if !text.is_empty() => Ok(Self(Duration::from_nanos(nanos))),
-            _ => Err(NotALifespan),
-        }
+        duration::parse(text).map(Self).ok_or(NotALifespan)
     }
-}
-
-/// One number with its unit, in nanoseconds, and what follows. Below a nanosecond nothing counts.
-fn component(text: &str) -> Option<(u128, &str)> {
-    let is_number = |c: char| c.is_ascii_digit() || c == '.';
-    let (number, after) = text.split_at(text.find(|c| !is_number(c))?);
-    let (name, unit) = UNITS.into_iter().find(|(name, _)| after.starts_with(name))?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() || number.ends_with('.') {
-        return None;
-    }
-    // twelve digits of an hour are finer than a nanosecond
-    let fraction = &fraction[..fraction.len().min(12)];
-    let part = if fraction.is_empty() {
-        0
-    } else {
-        fraction.parse::<u128>().ok()? * unit / 10_u128.pow(u32::try_from(fraction.len()).ok()?)
-    };
-    let whole = u128::from(whole.parse::<u64>().ok()?) * unit;
-    Some((whole + part, &after[name.len()..]))
 }
 
 /// As Go prints it: hours, minutes and seconds from one second on, below that one unit; fractions without final zeros.
@@ -256,8 +209,7 @@ mod tests {
             "+1h",
             "1 h",
             "1h ",
-            "1.h",
-            ".5h",
+            ".h",
             "1..5h",
             "1.2.3s",
             "1e3s",
@@ -268,6 +220,14 @@ mod tests {
             "1hh",
         ] {
             assert!(text.parse::<Lifespan>().is_err(), "{text}");
+        }
+    }
+
+    /// Of the vectors of Go's `time.ParseDuration`.
+    #[test]
+    fn a_point_may_stand_at_either_end() {
+        for (text, seconds) in [("5.s", 5.0), (".5s", 0.5), ("100.00100s", 100.001)] {
+            assert_eq!(text.parse::<Lifespan>().unwrap().duration(), Duration::from_secs_f64(seconds), "{text}");
         }
     }
 

@@ -55,6 +55,10 @@ pub async fn give_consent(
     }
     // In the order in which it was asked for.
     let scope = flow.request.scope.intersection(granted);
+    if scope.is_empty() && !flow.request.scope.is_empty() {
+        // To allow nothing is to deny: a code for nothing would only confuse the client.
+        return refuse_consent(app, challenge, browser, Some(session.id)).await;
+    }
     let audience = flow.request.audience.clone();
     let decision = ConsentDecision { scope: scope.clone(), audience: audience.clone() };
     decide(app, &flow, session.id, &Decision::Accepted(decision)).await?;

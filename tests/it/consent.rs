@@ -45,6 +45,19 @@ async fn lc_11_an_unchecked_scope_is_not_granted() {
     assert!(told["name"].is_null() && told["email"] == "alice@example.com", "{told}");
 }
 
+/// Every scope unticked: a code for nothing would only confuse the client.
+#[tokio::test]
+async fn to_allow_nothing_is_to_deny() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let login = browser.authorize(&Authorize::web()).await;
+    let page = browser.login(&login, "alice", PASSWORD, false).await;
+    let answer = browser.consent(&page, &[], true).await;
+    answer.assert_back(&server, 302, "access_denied");
+    assert_eq!(server.database.count("consents").await, 0);
+    assert_eq!(server.database.count("grants").await, 0);
+}
+
 /// The person denies: the client is told, nothing is granted, and nothing is remembered.
 #[tokio::test]
 async fn a_denied_consent_goes_back_to_the_client() {

@@ -19,6 +19,7 @@ mod consent;
 mod cookies;
 mod cors;
 mod database;
+mod database_settings;
 mod discovery;
 mod durability;
 mod http_connection;

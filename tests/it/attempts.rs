@@ -228,7 +228,12 @@ async fn lc_23_an_unknown_name_takes_as_long() {
     .await;
     let (mut browser, page) = stranger(&server).await;
     let mut best = [Duration::MAX; 3];
-    for _ in 0..8 {
+    let mut bare = Duration::MAX;
+    // The best of many, in turns: what else the machine does meanwhile falls out.
+    for _ in 0..16 {
+        let started = Instant::now();
+        browser.get(&server.url("/logout/done")).await;
+        bare = started.elapsed().min(bare);
         for (best, name) in best.iter_mut().zip(["alice", "nobody", "disabled"]) {
             let started = Instant::now();
             assert_eq!(browser.submit_login(&page, name, "guess").await.status, 400);
@@ -237,9 +242,7 @@ async fn lc_23_an_unknown_name_takes_as_long() {
     }
     let (least, most) = (best.iter().min().unwrap(), best.iter().max().unwrap());
     assert!(*most < *least * 2, "alice, nobody, disabled: {best:?}");
-    let bare = Instant::now();
-    browser.get(&server.url("/logout/done")).await;
-    assert!(*least > bare.elapsed() * 2, "a hash is what takes the time: {best:?}");
+    assert!(*least > bare * 2, "a hash is what takes the time: {best:?}, {bare:?} without");
 }
 
 /// RE-01: a flood of sign-ins is bounded, the rest is told to come back, and others are served meanwhile.

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::load::Loaded;
@@ -186,6 +187,10 @@ pub struct OAuth2 {
     pub expose_internal_errors: bool,
     /// `oauth2.pkce.enforced`: for every client. Public clients always need it.
     pub pkce_enforced: bool,
+    /// `oauth2.response_types`: what the authorization endpoint may give.
+    pub response_types: Vec<ResponseType>,
+    /// `oauth2.client_assertion.compatible_audience`: `aud` may be the token endpoint too, and a list.
+    pub compatible_audience: bool,
     /// `oauth2.client_credentials.default_grant_allowed_scope`.
     pub client_credentials_default_scope: bool,
     /// `oauth2.grant.refresh_token.rotation_grace_period`.
@@ -196,9 +201,31 @@ pub struct OAuth2 {
     pub public_introspection: bool,
 }
 
+/// What the authorization endpoint gives (OAuth 2.0 Multiple Response Type Encoding Practices sections 3 to 5). What they
+/// mean stands in `oauth/response_mode.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResponseType {
+    Code,
+    IdToken,
+    IdTokenToken,
+    Token,
+    CodeIdToken,
+    CodeToken,
+    CodeIdTokenToken,
+    None,
+}
+
 /// `oidc.*`.
 #[derive(Clone, Debug)]
 pub struct Oidc {
+    /// `oidc.id_token.signing_algs`: names of signature algorithms; RS256 is always one of them.
+    pub signing_algs: Vec<String>,
+    /// `oidc.request_objects.by_value`.
+    pub request_by_value: bool,
+    /// `oidc.request_objects.by_reference`.
+    pub request_by_reference: bool,
+    /// `oidc.subject_identifiers`: the salt of pairwise subjects, where they are supported.
+    pub pairwise_salt: Option<Secret>,
     /// `oidc.dynamic_client_registration.default_scope`: the scope of clients that name none.
     pub default_scope: Vec<String>,
     /// `webfinger.oidc_discovery.supported_scope`.
@@ -211,12 +238,33 @@ pub struct Oidc {
 #[derive(Clone, Debug)]
 pub struct Strategies {
     pub scope: ScopeStrategy,
+    pub access_token: AccessTokenStrategy,
+    /// `strategies.jwt.scope_claim`.
+    pub scope_claim: ScopeClaim,
+    /// `strategies.jwt.signing_alg`: the name of an asymmetric signature algorithm.
+    pub access_token_alg: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessTokenStrategy {
+    Opaque,
+    Jwt,
+}
+
+/// Where the scope of a JWT access token stands: `scp`, `scope` (RFC 9068 section 2.2.3), or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeClaim {
+    List,
+    String,
+    Both,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeStrategy {
     Exact,
     Wildcard,
+    /// A registered value covers those below it: `photos` covers `photos.read`.
+    Hierarchic,
 }
 
 /// `clients.http.*`: how the server calls out.

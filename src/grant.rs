@@ -21,5 +21,6 @@ pub async fn exchange(app: &App, client: &Client, form: &Params) -> Result<Token
         GrantType::AuthorizationCode => authorization_code::redeem(app, client, form).await,
         GrantType::RefreshToken => refresh_token::refresh(app, client, form).await,
         GrantType::ClientCredentials => client_credentials::issue(app, client, form),
+        GrantType::Implicit => Err(ErrorCode::UnsupportedGrantType.because("The implicit grant has no token request.")),
     }
 }

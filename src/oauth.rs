@@ -1,5 +1,6 @@
 //! The protocol's rules and formats. Pure: values and `now` in, values or [`Error`] out; no I/O, no clock, no randomness.
 
+pub mod acr;
 pub mod authorization_request;
 pub mod claims;
 pub mod client_metadata;
@@ -12,6 +13,7 @@ pub mod redirect_uri;
 pub mod response_mode;
 pub mod scope;
 pub mod server_metadata;
+pub mod subject;
 pub mod token;
 
 pub use error::{Error, ErrorCode, Result};

@@ -16,7 +16,7 @@ use crate::oauth::client_metadata::{ClientMetadata, Rules, check_client_id, chec
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::password::PasswordError;
 use crate::secret::Secret;
-use crate::store::client::{Client, ClientChange};
+use crate::store::client::{Client, ClientChange, KeptSecret};
 use crate::store::db;
 
 /// A client as it is sent. What the server makes itself (the times, the expiry of the secret) is not read.
@@ -79,6 +79,7 @@ pub async fn create(app: &App, input: Input) -> Result<Shown> {
     let client = Client {
         id,
         secret_hash: secret.as_ref().map(|(hash, _)| hash.clone()),
+        secret_sealed: None,
         secret_expires_at: 0,
         metadata: db::Json(metadata),
         tokens_valid_from: now,
@@ -127,7 +128,7 @@ pub async fn replace(app: &App, id: &ClientId, input: Input) -> Result<Shown> {
         None if before.secret_hash.is_none() && !metadata.is_public() => Some(made_secret()),
         None => None,
     };
-    let change = ClientChange { metadata, secret_hash: secret.as_ref().map(|(hash, _)| hash.clone()) };
+    let change = ClientChange { metadata, secret: secret.as_ref().map(|(hash, _)| KeptSecret::Hashed(hash.clone())) };
     let client = app.store.update_client(id, &change, app.clock.now()).await?.ok_or_else(unknown)?;
     tracing::info!(client = %id, new_secret = secret.is_some(), "a client was updated");
     Ok(Shown::new(&client, secret.map(|(_, secret)| secret)))
@@ -234,6 +235,7 @@ mod tests {
         let client = Client {
             id: ClientId::new("web"),
             secret_hash: Some("sha256:hidden".to_owned()),
+            secret_sealed: None,
             secret_expires_at: 0,
             metadata: db::Json(input.metadata.with_defaults(&[])),
             tokens_valid_from: at,

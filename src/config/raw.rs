@@ -16,8 +16,8 @@ use url::Url;
 
 pub use self::serve::{Cookies, Cors, Pem, Serve, Tls};
 use super::setting::Setting;
-use super::value::{AccessTokenStrategy, Lifetime, LogLevel};
-use super::{LogFormat, ScopeStrategy};
+use super::value::{Lifetime, LogLevel};
+use super::{AccessTokenStrategy, LogFormat, ResponseType, ScopeClaim, ScopeStrategy};
 use crate::secret::Secret;
 
 /// The configuration of Hydrant: Ory Hydra's key tree, and `database`, `accounts`, `ui`, `keys`, `limits`.
@@ -129,7 +129,11 @@ pub struct OAuth2 {
     #[schemars(extend("default" = false))]
     pub expose_internal_errors: Setting<bool>,
     pub pkce: Pkce,
+    /// What the authorization endpoint may give; a client must register each of its own besides. Types with `token` or `id_token` hand tokens to the browser (RFC 9700 section 2.1.2).
+    #[schemars(extend("default" = ["code"]))]
+    pub response_types: Setting<Vec<ResponseType>>,
     pub client_credentials: ClientCredentials,
+    pub client_assertion: ClientAssertion,
     pub grant: Grant,
     pub introspection: Introspection,
 }
@@ -151,6 +155,14 @@ pub struct ClientCredentials {
     /// A request without scope gets the client's whole scope.
     #[schemars(extend("default" = false))]
     pub default_grant_allowed_scope: Setting<bool>,
+}
+
+/// `private_key_jwt` and `client_secret_jwt`, RFC 7523.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct ClientAssertion {
+    /// Take the token endpoint's URL, and lists, for `aud` too, as older client libraries send them; the strict form is the issuer alone.
+    #[schemars(extend("default" = false))]
+    pub compatible_audience: Setting<bool>,
 }
 
 /// Grant types.
@@ -187,7 +199,45 @@ pub struct Introspection {
 /// OpenID Connect.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Oidc {
+    pub id_token: IdToken,
+    pub request_objects: RequestObjects,
+    pub subject_identifiers: SubjectIdentifiers,
     pub dynamic_client_registration: Registration,
+}
+
+/// ID tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct IdToken {
+    /// What clients may have ID tokens and userinfo signed with; RS256 is everybody's. `none` (code flow only) must be added.
+    #[schemars(extend("default" = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384", "HS512"]))]
+    pub signing_algs: Setting<Vec<String>>,
+}
+
+/// Request objects: authorization requests as JWTs (RFC 9101, OpenID Connect Core section 6).
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct RequestObjects {
+    /// Take them in the parameter `request`.
+    #[schemars(extend("default" = true))]
+    pub by_value: Setting<bool>,
+    /// Fetch them from the URLs that clients have registered (`request_uri`).
+    #[schemars(extend("default" = true))]
+    pub by_reference: Setting<bool>,
+}
+
+/// What people are called to clients (`sub`).
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct SubjectIdentifiers {
+    /// `public` (the same for all clients), `pairwise` (another for each sector).
+    #[schemars(extend("default" = ["public"]))]
+    pub supported_types: Setting<Vec<String>>,
+    pub pairwise: Pairwise,
+}
+
+/// Pairwise subjects, OpenID Connect Core section 8.1.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Pairwise {
+    /// What they are made with, 8 characters or more: another salt makes everybody somebody else. Required for pairwise.
+    pub salt: Setting<Option<Secret>>,
 }
 
 /// Registration of clients.
@@ -221,12 +271,24 @@ pub struct Discovery {
 /// Choices between ways of doing the same.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Strategies {
-    /// How a requested scope is matched with a client's: `wildcard` (`photos.*`) or `exact`.
+    /// How a requested scope is matched with a client's: `wildcard` (`photos.*`), `exact`, or `hierarchic` (`photos` covers `photos.read`).
     #[schemars(extend("default" = "wildcard"))]
     pub scope: Setting<ScopeStrategy>,
-    /// The form of access tokens: `opaque`; this version does not have `jwt` yet.
+    /// The form of access tokens of clients that do not say: `opaque`, or `jwt` (RFC 9068).
     #[schemars(extend("default" = "opaque"))]
     pub access_token: Setting<AccessTokenStrategy>,
+    pub jwt: JwtStrategy,
+}
+
+/// JWT access tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct JwtStrategy {
+    /// Where the scope stands: `list` is `scp`, `string` is `scope` (RFC 9068 section 2.2.3).
+    #[schemars(extend("default" = "both"))]
+    pub scope_claim: Setting<ScopeClaim>,
+    /// What they are signed with; an asymmetric one.
+    #[schemars(extend("default" = "RS256"))]
+    pub signing_alg: Setting<String>,
 }
 
 /// What clients make the server do.

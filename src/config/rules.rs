@@ -14,8 +14,10 @@ use super::duration::format;
 use super::problem::unreadable;
 use super::raw::{self, Raw};
 use super::setting::{Check, Setting};
-use super::value::{AccessTokenStrategy, Lifetime};
-use super::{Accounts, Argon2Params, Clients, Config, Database, Keys, Limits, Log, OAuth2, Oidc, Strategies, Ttl, Ui};
+use super::value::Lifetime;
+use super::{
+    Accounts, Argon2Params, Clients, Config, Database, Keys, Limits, Log, OAuth2, Oidc, ResponseType, Strategies, Ttl, Ui,
+};
 use crate::secret::Secret;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -121,6 +123,8 @@ fn oauth2(raw: &raw::OAuth2, check: &mut Check) -> OAuth2 {
     check.warn(exposed, &raw.expose_internal_errors, "shows the log's words to everybody; not for production");
     OAuth2 {
         expose_internal_errors,
+        response_types: response_types(raw, check),
+        compatible_audience: check.read(&raw.client_assertion.compatible_audience),
         pkce_enforced: check.read(&raw.pkce.enforced),
         client_credentials_default_scope: check.read(&raw.client_credentials.default_grant_allowed_scope),
         refresh_grace,
@@ -135,6 +139,10 @@ fn oidc(raw: &raw::Oidc, webfinger: &raw::Webfinger, check: &mut Check) -> Oidc 
     let fix = "set it to false, and make clients with `hydrant client create` or the admin API";
     check.rule(!enabled, &registration.enabled, "is something this version does not have yet", fix);
     Oidc {
+        signing_algs: signing_algs(&raw.id_token, check),
+        request_by_value: check.read(&raw.request_objects.by_value),
+        request_by_reference: check.read(&raw.request_objects.by_reference),
+        pairwise_salt: pairwise_salt(&raw.subject_identifiers, check),
         default_scope: words(check, &registration.default_scope),
         supported_scope: words(check, &webfinger.oidc_discovery.supported_scope),
         supported_claims: words(check, &webfinger.oidc_discovery.supported_claims),
@@ -151,10 +159,53 @@ fn words(check: &mut Check, setting: &Setting<Vec<String>>) -> Vec<String> {
 }
 
 fn strategies(raw: &raw::Strategies, check: &mut Check) -> Strategies {
-    let opaque = check.read(&raw.access_token) == AccessTokenStrategy::Opaque;
-    let fix = "set it to opaque: resource servers ask the introspection endpoint";
-    check.rule(opaque, &raw.access_token, "jwt is something this version does not have yet", fix);
-    Strategies { scope: check.read(&raw.scope) }
+    let access_token_alg = check.read(&raw.jwt.signing_alg);
+    let known = ASYMMETRIC.contains(&access_token_alg.as_str());
+    check.rule(known, &raw.jwt.signing_alg, format!("must be one of {}", ASYMMETRIC.join(", ")), "");
+    Strategies {
+        scope: check.read(&raw.scope),
+        access_token: check.read(&raw.access_token),
+        scope_claim: check.read(&raw.jwt.scope_claim),
+        access_token_alg,
+    }
+}
+
+/// `alg` values of RFC 7518 section 3.1 and RFC 8037 section 3.1. The algorithms themselves stand in `jose`, above.
+const ASYMMETRIC: [&str; 10] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
+const NOT_ASYMMETRIC: [&str; 4] = ["HS256", "HS384", "HS512", "none"];
+
+fn signing_algs(raw: &raw::IdToken, check: &mut Check) -> Vec<String> {
+    let algs = check.read(&raw.signing_algs);
+    let all: Vec<_> = ASYMMETRIC.into_iter().chain(NOT_ASYMMETRIC).collect();
+    let known = algs.iter().all(|alg| all.contains(&alg.as_str()));
+    check.rule(known, &raw.signing_algs, format!("must hold names from {}", all.join(", ")), "");
+    let mandatory = algs.iter().any(|alg| alg == "RS256");
+    check.rule(mandatory, &raw.signing_algs, "must hold RS256 (OpenID Connect Core section 15.1)", "add RS256");
+    let unsigned = algs.iter().any(|alg| alg == "none");
+    check.warn(unsigned, &raw.signing_algs, "lets clients that ask for it have ID tokens without a signature");
+    algs
+}
+
+fn response_types(raw: &raw::OAuth2, check: &mut Check) -> Vec<ResponseType> {
+    let types = check.read(&raw.response_types);
+    let code = types.contains(&ResponseType::Code);
+    check.rule(code, &raw.response_types, "must hold code", "add code: it is the flow of RFC 9700 section 2.1");
+    types
+}
+
+fn pairwise_salt(raw: &raw::SubjectIdentifiers, check: &mut Check) -> Option<Secret> {
+    let types = check.read(&raw.supported_types);
+    let known = !types.is_empty() && types.iter().all(|kind| matches!(kind.as_str(), "public" | "pairwise"));
+    check.rule(known, &raw.supported_types, "must hold public, pairwise or both", "");
+    let public = !known || types.iter().any(|kind| kind == "public");
+    check.rule(public, &raw.supported_types, "must hold public, which clients have that do not choose", "add public");
+    let salt = check.read(&raw.pairwise.salt);
+    let pairwise = types.iter().any(|kind| kind == "pairwise");
+    let long = salt.as_ref().is_some_and(|salt| salt.expose().chars().count() >= 8);
+    let fix = "set it once and never change it: it decides what people are called";
+    check.rule(!pairwise || long, &raw.pairwise.salt, "must have 8 characters at least for pairwise subjects", fix);
+    salt.filter(|_| pairwise)
 }
 
 fn clients(raw: &raw::ClientsHttp, check: &mut Check) -> Clients {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
-use super::{LogFormat, SameSite, ScopeStrategy, duration};
+use super::{AccessTokenStrategy, LogFormat, ResponseType, SameSite, ScopeClaim, ScopeStrategy, duration};
 use crate::secret::Secret;
 
 /// What was given for a key.
@@ -239,6 +239,25 @@ words!(SameSite {
 words!(ScopeStrategy {
     "exact" => Self::Exact,
     "wildcard" => Self::Wildcard,
+    "hierarchic" => Self::Hierarchic,
+    "DEPRECATED_HIERARCHICAL_SCOPE_STRATEGY" => Self::Hierarchic,
+});
+
+words!(ResponseType {
+    "code" => Self::Code,
+    "id_token" => Self::IdToken,
+    "id_token token" => Self::IdTokenToken,
+    "token" => Self::Token,
+    "code id_token" => Self::CodeIdToken,
+    "code token" => Self::CodeToken,
+    "code id_token token" => Self::CodeIdTokenToken,
+    "none" => Self::None,
+});
+
+words!(ScopeClaim {
+    "list" => Self::List,
+    "string" => Self::String,
+    "both" => Self::Both,
 });
 
 /// The words of `log.level`; Hydra's `fatal` and `panic` count as error.
@@ -263,13 +282,6 @@ pub enum AdminAuth {
 }
 
 words!(AdminAuth { "none" => Self::None });
-
-/// `strategies.access_token`; `jwt` is Hydra's other word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessTokenStrategy {
-    Opaque,
-    Jwt,
-}
 
 words!(AccessTokenStrategy {
     "opaque" => Self::Opaque,

@@ -6,12 +6,11 @@ use axum::response::Response;
 
 use crate::config::Config;
 use crate::http::document::Document;
-use crate::jose::Algorithm;
 use crate::oauth::server_metadata::ServerMetadata;
 
 /// The document, made once: it is what the configuration enables.
 pub fn document(config: &Config) -> Document {
-    Document::of(&ServerMetadata::of(config, &[Algorithm::Rs256.as_str()]), config.keys.max_age)
+    Document::of(&ServerMetadata::of(config), config.keys.max_age)
 }
 
 pub async fn get(headers: HeaderMap, Extension(document): Extension<Document>) -> Response {

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::attempts::{TooMany, household};
 use crate::clock::Timestamp;
 use crate::id::SessionId;
+use crate::oauth::acr;
 use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::server_metadata::path;
 use crate::oauth::{Error, ErrorCode, Result};
@@ -89,7 +90,7 @@ pub async fn sign_in(
         subject: user.id.clone(),
         // Never before the cut-off of earlier sign-ins, whoever's clock is behind.
         authenticated_at: now.max(user.tokens_valid_from),
-        acr: Some("1".to_owned()),
+        acr: Some(acr::PASSWORD.to_owned()),
         amr: Json(vec!["pwd".to_owned()]),
         remembered: remember,
         created_at: now,

@@ -2,6 +2,7 @@
 //! section 2).
 
 mod choice;
+mod keys;
 mod lifespan;
 mod unkept;
 mod uris;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 pub use choice::{AuthMethod, GrantType};
+pub use keys::encryption_enc;
 pub use lifespan::{Lifespan, Lifespans, TokenKind};
 pub use unkept::Unkept;
 pub use validate::{Rules, check_client_id, check_secret};
@@ -65,6 +67,14 @@ pub struct ClientMetadata {
     pub token_endpoint_auth_method: String,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub token_endpoint_auth_signing_alg: String,
+    /// RS256 unless set.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub id_token_signed_response_alg: String,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub id_token_encrypted_response_alg: String,
+    /// `A128CBC-HS256` unless set, where the one before is.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub id_token_encrypted_response_enc: String,
     /// Hydra shows `{}` for none, which readers of RFC 7517 refuse: it is left out.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_unset")]
     pub jwks: Value,
@@ -75,7 +85,28 @@ pub struct ClientMetadata {
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub request_object_signing_alg: String,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub request_object_encryption_alg: String,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub request_object_encryption_enc: String,
+    /// RFC 9101 section 10.5: only what is in a signed request object counts.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_false")]
+    pub require_signed_request_object: bool,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub userinfo_signed_response_alg: String,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub userinfo_encrypted_response_alg: String,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub userinfo_encrypted_response_enc: String,
+    /// In seconds; `max_age` of requests that have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<u64>,
+    /// `auth_time` is in every ID token anyway.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_false")]
+    pub require_auth_time: bool,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub default_acr_values: Vec<String>,
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub initiate_login_uri: String,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub frontchannel_logout_uri: String,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_false")]
@@ -140,13 +171,32 @@ impl ClientMetadata {
         }
     }
 
-    /// RFC 7591 section 2: none means `code`; section 2.1: without the grant of a type a client has not the type either.
+    /// RFC 7591 section 2: none means `code`; section 2.1: without the grants of a type a client has not the type either.
     pub fn response_types(&self) -> impl Iterator<Item = ResponseType> {
         ResponseType::ALL.iter().copied().filter(|kind| {
-            let is_registered =
-                self.response_types.is_empty() || self.response_types.iter().any(|own| own == kind.as_str());
-            is_registered && self.may_use(GrantType::AuthorizationCode)
+            let is_registered = match self.response_types.is_empty() {
+                true => *kind == ResponseType::Code,
+                false => self.response_types.iter().any(|own| ResponseType::parse(own).is_ok_and(|own| own == *kind)),
+            };
+            is_registered && self.has_grants_of(*kind)
         })
+    }
+
+    /// The correspondence of OpenID Connect Dynamic Client Registration section 2. `none` gives nothing, and needs none.
+    pub fn has_grants_of(&self, kind: ResponseType) -> bool {
+        (!kind.gives_code() || self.may_use(GrantType::AuthorizationCode))
+            && (!kind.gives_token() && !kind.gives_id_token() || self.may_use(GrantType::Implicit))
+    }
+
+    /// Whether something is signed or checked with the client's secret itself, so that its hash is not enough.
+    pub fn needs_secret_back(&self) -> bool {
+        let algs = [
+            &self.token_endpoint_auth_signing_alg,
+            &self.id_token_signed_response_alg,
+            &self.userinfo_signed_response_alg,
+            &self.request_object_signing_alg,
+        ];
+        self.auth_method() == AuthMethod::SecretJwt || algs.iter().any(|alg| alg.starts_with("HS"))
     }
 
     /// RFC 7591 section 2: none means `client_secret_basic`. So does a name that we do not know: it asks for a secret.

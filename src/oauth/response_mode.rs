@@ -4,43 +4,72 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+pub use crate::config::ResponseType;
 use crate::oauth::{ErrorCode, Result};
 
 /// Everything but RFC 3986's unreserved characters is encoded: no reader of a URI or of a form takes it for syntax, no
 /// header breaks at it, and a space is `%20`, which both readings decode alike.
 const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What the authorization endpoint gives. Implicit and hybrid types are not offered (RFC 9700 section 2.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResponseType {
-    Code,
-}
-
 impl ResponseType {
-    pub const ALL: &[Self] = &[Self::Code];
+    pub const ALL: &[Self] = &[
+        Self::Code,
+        Self::IdToken,
+        Self::IdTokenToken,
+        Self::Token,
+        Self::CodeIdToken,
+        Self::CodeToken,
+        Self::CodeIdTokenToken,
+        Self::None,
+    ];
 
     /// A set of words in any order; an unknown word, or one given twice, is `unsupported_response_type`.
     pub fn parse(text: &str) -> Result<Self> {
         let mut words: Vec<&str> = text.split(' ').collect();
         words.sort_unstable();
-        match words[..] {
-            ["code"] => Ok(Self::Code),
-            _ => Err(ErrorCode::UnsupportedResponseType.because("The response_type must be code.")),
-        }
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.as_str().split(' ').eq(words.iter().copied()))
+            .ok_or_else(|| ErrorCode::UnsupportedResponseType.because("The response_type is not known."))
     }
 
+    /// Its words in their order, as OAuth 2.0 Multiple Response Types section 5 writes them.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Code => "code",
+            Self::IdToken => "id_token",
+            Self::IdTokenToken => "id_token token",
+            Self::Token => "token",
+            Self::CodeIdToken => "code id_token",
+            Self::CodeToken => "code token",
+            Self::CodeIdTokenToken => "code id_token token",
+            Self::None => "none",
         }
     }
 
-    /// OAuth 2.0 Multiple Response Types section 5.
+    pub const fn gives_code(self) -> bool {
+        matches!(self, Self::Code | Self::CodeIdToken | Self::CodeToken | Self::CodeIdTokenToken)
+    }
+
+    /// An access token from the authorization endpoint.
+    pub const fn gives_token(self) -> bool {
+        matches!(self, Self::IdTokenToken | Self::Token | Self::CodeToken | Self::CodeIdTokenToken)
+    }
+
+    /// An ID token from the authorization endpoint.
+    pub const fn gives_id_token(self) -> bool {
+        matches!(self, Self::IdToken | Self::IdTokenToken | Self::CodeIdToken | Self::CodeIdTokenToken)
+    }
+
+    /// OAuth 2.0 Multiple Response Types sections 3 to 5: what holds a token never travels in a query.
     pub const fn default_mode(self) -> ResponseMode {
-        match self {
-            Self::Code => ResponseMode::Query,
-        }
+        if self.gives_token() || self.gives_id_token() { ResponseMode::Fragment } else { ResponseMode::Query }
+    }
+
+    /// OAuth 2.0 Multiple Response Types section 5, RFC 9700 section 4.3.1.
+    pub fn may_travel_by(self, mode: ResponseMode) -> bool {
+        mode != ResponseMode::Query || self.default_mode() == ResponseMode::Query
     }
 }
 
@@ -100,14 +129,28 @@ mod tests {
 
     use super::*;
 
-    /// AZ-05.
+    /// AZ-05; OAuth 2.0 Multiple Response Types section 5: the order of the words is none.
     #[test]
-    fn only_code_is_a_response_type() {
-        assert_eq!(ResponseType::parse("code").unwrap(), ResponseType::Code);
-        for text in
-            ["foo", "code foo", "code code", "token", "code id_token", "id_token code", "none", "CODE", "code ", ""]
-        {
+    fn a_response_type_is_a_set_of_known_words() {
+        for kind in ResponseType::ALL {
+            assert_eq!(ResponseType::parse(kind.as_str()).unwrap(), *kind);
+        }
+        assert_eq!(ResponseType::parse("token code id_token").unwrap(), ResponseType::CodeIdTokenToken);
+        assert_eq!(ResponseType::parse("token id_token").unwrap(), ResponseType::IdTokenToken);
+        for text in ["foo", "code foo", "code code", "code none", "none none", "CODE", "code ", " code", "code  token", ""] {
             assert_eq!(ResponseType::parse(text).unwrap_err().code, ErrorCode::UnsupportedResponseType, "{text}");
+        }
+    }
+
+    /// AZ-07.
+    #[test]
+    fn what_holds_a_token_stays_out_of_the_query() {
+        for kind in ResponseType::ALL {
+            let front = kind.as_str().contains("token");
+            assert_eq!(kind.gives_token() || kind.gives_id_token(), front, "{kind:?}");
+            assert_eq!(kind.may_travel_by(ResponseMode::Query), !front, "{kind:?}");
+            assert!(kind.may_travel_by(ResponseMode::Fragment) && kind.may_travel_by(ResponseMode::FormPost));
+            assert!(kind.may_travel_by(kind.default_mode()));
         }
     }
 

@@ -114,6 +114,9 @@ pub fn allowed(strategy: ScopeStrategy, registered: &Scope, requested: &Scope) -
         ScopeStrategy::Wildcard => {
             requested.iter().all(|value| registered.iter().any(|pattern| covers(pattern, value)))
         }
+        ScopeStrategy::Hierarchic => {
+            requested.iter().all(|value| registered.iter().any(|own| is_at_or_below(own, value)))
+        }
     }
 }
 
@@ -133,6 +136,11 @@ fn covers(pattern: &str, value: &str) -> bool {
         }
     }
     segments.next().is_none()
+}
+
+/// `photos` covers itself and what continues it at a dot.
+fn is_at_or_below(own: &str, value: &str) -> bool {
+    value.strip_prefix(own).is_some_and(|rest| rest.is_empty() || (rest.len() > 1 && rest.starts_with('.')))
 }
 
 /// Whether each requested audience is registered or lies under a registered one: the same scheme and host, and a path

@@ -6,7 +6,7 @@ use url::Url;
 use crate::config::{Config, Oidc, Urls};
 use crate::oauth::client_metadata::Rules;
 use crate::oauth::response_mode::ResponseMode;
-use crate::oauth::{claims, pkce};
+use crate::oauth::{acr, claims, pkce};
 
 /// The public endpoints, below `urls.self.public`.
 pub mod path {
@@ -52,21 +52,38 @@ pub struct ServerMetadata {
     pub revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introspection_endpoint_auth_methods_supported: Option<Vec<&'static str>>,
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    pub revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub introspection_endpoint_auth_signing_alg_values_supported: Option<Vec<&'static str>>,
 
     pub scopes_supported: Vec<String>,
     pub claims_supported: Vec<String>,
     pub claim_types_supported: &'static [&'static str],
     pub subject_types_supported: Vec<&'static str>,
     pub id_token_signing_alg_values_supported: Vec<String>,
-    pub userinfo_signing_alg_values_supported: Vec<&'static str>,
+    pub id_token_encryption_alg_values_supported: Vec<&'static str>,
+    pub id_token_encryption_enc_values_supported: Vec<&'static str>,
+    pub userinfo_signing_alg_values_supported: Vec<String>,
+    pub userinfo_encryption_alg_values_supported: Vec<&'static str>,
+    pub userinfo_encryption_enc_values_supported: Vec<&'static str>,
     /// Hydra's own two members; today's SDKs of Ory refuse a document without them.
     pub id_token_signed_response_alg: Vec<String>,
-    pub userinfo_signed_response_alg: Vec<&'static str>,
+    pub userinfo_signed_response_alg: Vec<String>,
 
+    pub acr_values_supported: &'static [&'static str],
     pub claims_parameter_supported: bool,
     pub request_parameter_supported: bool,
     /// Said because a document without it says true (OpenID Connect Discovery section 3).
     pub request_uri_parameter_supported: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub require_request_uri_registration: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub request_object_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub request_object_encryption_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub request_object_encryption_enc_values_supported: Vec<&'static str>,
     pub backchannel_logout_supported: bool,
     pub backchannel_logout_session_supported: bool,
     pub frontchannel_logout_supported: bool,
@@ -74,15 +91,14 @@ pub struct ServerMetadata {
 }
 
 impl ServerMetadata {
-    /// `id_token_algs`: what the signing keys can do, the one of new clients first.
-    pub fn of(config: &Config, id_token_algs: &[&str]) -> Self {
-        let rules = Rules::of(config);
-        Self::describe(&config.urls, &config.oidc, &rules, config.oauth2.public_introspection, id_token_algs)
+    pub fn of(config: &Config) -> Self {
+        Self::describe(&config.urls, &config.oidc, &Rules::of(config), config.oauth2.public_introspection)
     }
 
-    fn describe(urls: &Urls, oidc: &Oidc, rules: &Rules, introspection: bool, id_token_algs: &[&str]) -> Self {
+    fn describe(urls: &Urls, oidc: &Oidc, rules: &Rules, introspection: bool) -> Self {
         let endpoint = |path: &str| format!("{}{path}", urls.public);
-        let algs: Vec<String> = id_token_algs.iter().map(|&alg| alg.to_owned()).collect();
+        let by_request_object = rules.request_by_value || rules.request_by_reference;
+        let of_request_objects = |values: &[&'static str]| if by_request_object { values.to_vec() } else { Vec::new() };
         let own_scopes: Vec<&str> = OWN_SCOPES.into_iter().chain(claims::scopes()).collect();
         let own_claims: Vec<&str> = std::iter::once("sub").chain(claims::names()).collect();
         Self {
@@ -95,7 +111,7 @@ impl ServerMetadata {
             end_session_endpoint: endpoint(path::END_SESSION),
             jwks_uri: endpoint(path::JWKS),
 
-            response_types_supported: rules.response_types.clone(),
+            response_types_supported: rules.response_types.iter().map(|kind| kind.as_str()).collect(),
             response_modes_supported: ResponseMode::ALL.iter().map(|mode| mode.as_str()).collect(),
             grant_types_supported: rules.grant_types.clone(),
             code_challenge_methods_supported: pkce::METHODS,
@@ -107,19 +123,32 @@ impl ServerMetadata {
             revocation_endpoint_auth_methods_supported: rules.auth_methods.clone(),
             // A public client may ask about its own tokens (RFC 7662 section 2.1): it is known by having one.
             introspection_endpoint_auth_methods_supported: introspection.then(|| rules.auth_methods.clone()),
+            token_endpoint_auth_signing_alg_values_supported: rules.assertion_algs.clone(),
+            revocation_endpoint_auth_signing_alg_values_supported: rules.assertion_algs.clone(),
+            introspection_endpoint_auth_signing_alg_values_supported: introspection
+                .then(|| rules.assertion_algs.clone()),
 
             scopes_supported: union(&own_scopes, &oidc.supported_scope),
             claims_supported: union(&own_claims, &oidc.supported_claims),
             claim_types_supported: &["normal"],
             subject_types_supported: rules.subject_types.clone(),
-            id_token_signing_alg_values_supported: algs.clone(),
+            id_token_signing_alg_values_supported: rules.id_token_algs.clone(),
+            id_token_encryption_alg_values_supported: rules.encryption_algs.clone(),
+            id_token_encryption_enc_values_supported: rules.encryption_encs.clone(),
             userinfo_signing_alg_values_supported: rules.userinfo_algs.clone(),
-            id_token_signed_response_alg: algs,
+            userinfo_encryption_alg_values_supported: rules.encryption_algs.clone(),
+            userinfo_encryption_enc_values_supported: rules.encryption_encs.clone(),
+            id_token_signed_response_alg: rules.id_token_algs.clone(),
             userinfo_signed_response_alg: rules.userinfo_algs.clone(),
 
-            claims_parameter_supported: false,
-            request_parameter_supported: false,
-            request_uri_parameter_supported: false,
+            acr_values_supported: acr::SUPPORTED,
+            claims_parameter_supported: true,
+            request_parameter_supported: rules.request_by_value,
+            request_uri_parameter_supported: rules.request_by_reference,
+            require_request_uri_registration: rules.request_by_reference,
+            request_object_signing_alg_values_supported: of_request_objects(&rules.request_object_algs),
+            request_object_encryption_alg_values_supported: of_request_objects(&rules.encryption_algs),
+            request_object_encryption_enc_values_supported: of_request_objects(&rules.encryption_encs),
             backchannel_logout_supported: false,
             backchannel_logout_session_supported: false,
             frontchannel_logout_supported: false,
@@ -170,11 +199,16 @@ mod tests {
         };
         let list = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect();
         let oidc = Oidc {
+            signing_algs: list(&["RS256", "ES256"]),
+            request_by_value: true,
+            request_by_reference: true,
+            pairwise_salt: None,
             default_scope: Vec::new(),
             supported_scope: list(&["profile", "photos.read", "openid"]),
             supported_claims: list(&["sub", "role", "email"]),
         };
-        let metadata = ServerMetadata::describe(&urls, &oidc, &Rules::new(false), introspection, &["RS256", "ES256"]);
+        let rules = Rules { id_token_algs: oidc.signing_algs.clone(), ..Rules::new(false, &[crate::config::ResponseType::Code]) };
+        let metadata = ServerMetadata::describe(&urls, &oidc, &rules, introspection);
         serde_json::to_value(metadata).unwrap()
     }
 

@@ -20,6 +20,8 @@ row! {
         pub id: ClientId,
         /// `sha256:…` for a secret of ours, a PHC string for a chosen one.
         pub secret_hash: Option<String>,
+        /// The secret itself, sealed, where signatures are made or checked with it; then there is no hash.
+        pub secret_sealed: Option<String>,
         /// Seconds since 1970, 0 for never (RFC 7591 section 3.2.1).
         pub secret_expires_at: i64,
         pub metadata: Json<ClientMetadata>,
@@ -62,7 +64,26 @@ impl Client {
 pub struct ClientChange {
     pub metadata: ClientMetadata,
     /// `None` keeps the secret.
-    pub secret_hash: Option<String>,
+    pub secret: Option<KeptSecret>,
+}
+
+/// How a secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptSecret {
+    Hashed(String),
+    /// Under `secrets.system`, for who needs it back.
+    Sealed(String),
+}
+
+impl KeptSecret {
+    /// The two columns.
+    pub fn columns(this: Option<&Self>) -> (Option<&str>, Option<&str>) {
+        match this {
+            Some(Self::Hashed(hash)) => (Some(hash), None),
+            Some(Self::Sealed(sealed)) => (None, Some(sealed)),
+            None => (None, None),
+        }
+    }
 }
 
 impl Store {
@@ -88,9 +109,9 @@ impl Store {
             &mut tx,
             execute,
             "INSERT INTO clients (id, secret_hash, secret_expires_at, metadata, tokens_valid_from,
-                    registration_token_hash, origin, created_at, updated_at)
+                    registration_token_hash, origin, created_at, updated_at, secret_sealed)
              SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS BIGINT),
-                    CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS BIGINT), CAST($9 AS BIGINT)
+                    CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS BIGINT), CAST($9 AS BIGINT), CAST($10 AS TEXT)
               WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = $1)",
             &client.id,
             client.secret_hash.as_deref(),
@@ -101,6 +122,7 @@ impl Store {
             &client.origin,
             client.created_at,
             client.updated_at,
+            client.secret_sealed.as_deref(),
         )?;
         if inserted == 0 {
             return Err(Error::Conflict);
@@ -114,16 +136,21 @@ impl Store {
 
     /// Replaces a client's registration; the row as it is afterwards.
     pub async fn update_client(&self, id: &ClientId, change: &ClientChange, now: Timestamp) -> Result<Option<Client>> {
+        let (hash, sealed) = KeptSecret::columns(change.secret.as_ref());
         let mut tx = self.begin().await?;
         let updated: Option<Client> = sql!(
             &mut tx,
             fetch_optional,
-            "UPDATE clients SET metadata = $2, secret_hash = COALESCE(CAST($3 AS TEXT), secret_hash), updated_at = $4
+            "UPDATE clients SET metadata = $2, updated_at = $4,
+                    secret_hash = CASE WHEN CAST($6 AS BOOLEAN) THEN CAST($3 AS TEXT) ELSE secret_hash END,
+                    secret_sealed = CASE WHEN CAST($6 AS BOOLEAN) THEN CAST($5 AS TEXT) ELSE secret_sealed END
               WHERE id = $1 RETURNING *",
             id,
             Json(&change.metadata),
-            change.secret_hash.as_deref(),
+            hash,
             now,
+            sealed,
+            change.secret.is_some(),
         )?;
         if updated.is_some() {
             replace_origins(&mut tx, id, &change.metadata).await?;

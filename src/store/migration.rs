@@ -12,7 +12,10 @@ use super::Store;
 use super::db::{Connection, Db, Error, Result};
 
 /// Every migration, oldest first: version, name, text. A version that was released never changes.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "spine", include_str!("../../migrations/0001_spine.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "spine", include_str!("../../migrations/0001_spine.sql")),
+    (2, "openid", include_str!("../../migrations/0002_openid.sql")),
+];
 
 /// How the schema of a database stands to ours.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -51,7 +51,7 @@ async fn remove_redirect_uri(server: &Server) {
     let id = ClientId::new("web");
     let mut metadata = server.app().store.client(&id).await.unwrap().unwrap().metadata().clone();
     metadata.redirect_uris = vec!["https://rp.example/new".to_owned()];
-    let change = ClientChange { metadata, secret_hash: None };
+    let change = ClientChange { metadata, secret: None };
     server.app().store.update_client(&id, &change, server.clock.now()).await.unwrap();
 }
 

@@ -161,6 +161,7 @@ async fn insert(server: &Server, id: &str, secret_hash: Option<&str>, secret_exp
     let client = Client {
         id: ClientId::new(id),
         secret_hash: secret_hash.map(str::to_owned),
+        secret_sealed: None,
         secret_expires_at,
         metadata: Json(metadata.with_defaults(&[])),
         tokens_valid_from: now,

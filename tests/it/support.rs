@@ -175,6 +175,7 @@ impl Server {
         let client = Client {
             id: ClientId::new(id),
             secret_hash,
+            secret_sealed: None,
             secret_expires_at: 0,
             metadata: Json(metadata),
             tokens_valid_from: now,

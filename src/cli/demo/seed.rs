@@ -42,6 +42,7 @@ fn client(base: &str, secret: &Secret, default_scope: &[String], now: Timestamp)
     Client {
         id: ClientId::new(CLIENT_ID),
         secret_hash: Some(Client::hash_of_generated(secret)),
+        secret_sealed: None,
         secret_expires_at: 0,
         metadata: Json(metadata.with_defaults(default_scope)),
         tokens_valid_from: now,

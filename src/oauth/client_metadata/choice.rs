@@ -11,14 +11,16 @@ pub enum GrantType {
     AuthorizationCode,
     RefreshToken,
     ClientCredentials,
+    /// Tokens from the authorization endpoint (RFC 6749 section 4.2); none of the token endpoint's.
+    Implicit,
 }
 
 impl GrantType {
-    pub const ALL: &[Self] = &[Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials];
+    pub const ALL: &[Self] = &[Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Implicit];
 
-    /// RFC 6749 section 5.2; compared with its case.
+    /// Those of the token endpoint, RFC 6749 section 5.2; compared with its case.
     pub fn parse(text: &str) -> Result<Self> {
-        Self::ALL.iter().copied().find(|grant| grant.as_str() == text).ok_or_else(|| {
+        Self::ALL.iter().filter(|grant| **grant != Self::Implicit).copied().find(|grant| grant.as_str() == text).ok_or_else(|| {
             ErrorCode::UnsupportedGrantType
                 .because("The grant_type must be authorization_code, refresh_token or client_credentials.")
         })
@@ -29,6 +31,7 @@ impl GrantType {
             Self::AuthorizationCode => "authorization_code",
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
+            Self::Implicit => "implicit",
         }
     }
 }

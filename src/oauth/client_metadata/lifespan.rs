@@ -137,7 +137,7 @@ lifespans! {
 
 impl Lifespans {
     pub fn of(&self, grant: GrantType, token: TokenKind) -> Option<Duration> {
-        use GrantType::{AuthorizationCode, ClientCredentials, RefreshToken};
+        use GrantType::{AuthorizationCode, ClientCredentials, Implicit, RefreshToken};
         use TokenKind::{Access, Id, Refresh};
         match (grant, token) {
             (AuthorizationCode, Access) => self.authorization_code_grant_access_token_lifespan,
@@ -147,7 +147,9 @@ impl Lifespans {
             (RefreshToken, Id) => self.refresh_token_grant_id_token_lifespan,
             (RefreshToken, Refresh) => self.refresh_token_grant_refresh_token_lifespan,
             (ClientCredentials, Access) => self.client_credentials_grant_access_token_lifespan,
-            (ClientCredentials, Id | Refresh) => None,
+            (Implicit, Access) => self.implicit_grant_access_token_lifespan,
+            (Implicit, Id) => self.implicit_grant_id_token_lifespan,
+            (ClientCredentials, Id | Refresh) | (Implicit, Refresh) => None,
         }
         .map(Lifespan::duration)
     }

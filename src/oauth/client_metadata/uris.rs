@@ -1,10 +1,13 @@
 //! The URIs of client metadata that are no redirect URIs (RFC 7591 section 2, OpenID Connect logout specifications).
 
+use std::collections::HashSet;
+use std::slice;
+
 use url::{Origin, Url};
 
 use super::validate::{MAX_ENTRIES, MAX_URI_BYTES, refused};
 use super::{ClientMetadata, Rules};
-use crate::oauth::{Result, redirect_uri};
+use crate::oauth::{Result, redirect_uri, subject};
 
 impl ClientMetadata {
     pub(super) fn check_web_uris(&self, rules: &Rules) -> Result<()> {
@@ -31,11 +34,49 @@ impl ClientMetadata {
                 return Err(refused(format!("Field {field} must use https:// and have no fragment.")));
             }
         }
+        // RFC 7591 section 2; OpenID Connect Dynamic Client Registration section 2; Core section 4
+        let fetched = [
+            ("jwks_uri", slice::from_ref(&self.jwks_uri)),
+            ("sector_identifier_uri", slice::from_ref(&self.sector_identifier_uri)),
+            ("initiate_login_uri", slice::from_ref(&self.initiate_login_uri)),
+            ("request_uris", &self.request_uris),
+        ];
+        for (field, uris) in fetched {
+            if uris.len() > MAX_ENTRIES {
+                return Err(refused(format!("Field {field} must hold at most 50 URIs.")));
+            }
+            for uri in uris.iter().filter(|uri| !uri.is_empty()) {
+                let url = plain_url(uri).ok_or_else(|| refused(format!("Field {field} must be a valid URI.")))?;
+                let is_safe = url.scheme() == "https" || rules.dev && url.scheme() == "http";
+                // The fragment of a request URI is the hash of what is there (OpenID Connect Core section 6.2).
+                if !is_safe || (url.fragment().is_some() && field != "request_uris") {
+                    return Err(refused(format!("Field {field} must use https:// and have no fragment.")));
+                }
+            }
+        }
+        if !self.request_uris.is_empty() && !rules.request_by_reference {
+            return Err(refused("Field request_uris is not supported by server."));
+        }
+        self.check_sector()?;
         if self.allowed_cors_origins.len() > MAX_ENTRIES
             || !self.allowed_cors_origins.iter().all(|origin| is_origin(origin))
         {
             return Err(refused(
                 "Field allowed_cors_origins must hold at most 50 origins as browsers send them, without wildcards.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// OpenID Connect Core section 8.1: who has one host has one sector; who has several says which.
+    fn check_sector(&self) -> Result<()> {
+        if self.subject_type != "pairwise" || !self.sector_identifier_uri.is_empty() {
+            return Ok(());
+        }
+        let hosts: HashSet<_> = self.redirect_uris.iter().map(|uri| subject::host(uri)).collect();
+        if hosts.len() > 1 || hosts.contains(&None) {
+            return Err(refused(
+                "Field sector_identifier_uri must be set where pairwise redirect_uris have several hosts or none.",
             ));
         }
         Ok(())
@@ -125,7 +166,7 @@ mod tests {
                 assert!(fault(&json!({ field: uri })).1.contains(field), "{uri}");
             }
             let client: ClientMetadata = serde_json::from_value(json!({ field: "http://localhost:5555/l" })).unwrap();
-            client.validate(&Rules::new(true)).unwrap();
+            client.validate(&Rules::new(true, &[crate::config::ResponseType::Code])).unwrap();
         }
     }
 

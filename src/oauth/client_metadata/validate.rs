@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::slice;
 
-use super::{AuthMethod, ClientMetadata, GrantType, is_unset};
+use super::{AuthMethod, ClientMetadata, GrantType};
 use crate::config::Config;
+use crate::jose::Algorithm;
 use crate::oauth::response_mode::ResponseType;
 use crate::oauth::scope::Scope;
 use crate::oauth::{Error, ErrorCode, Result, redirect_uri};
@@ -21,28 +22,64 @@ pub struct Rules {
     /// Plain http redirect and logout URIs are fine.
     pub dev: bool,
     pub grant_types: Vec<&'static str>,
-    pub response_types: Vec<&'static str>,
+    pub response_types: Vec<ResponseType>,
     pub auth_methods: Vec<&'static str>,
     pub subject_types: Vec<&'static str>,
-    pub userinfo_algs: Vec<&'static str>,
+    /// Of ID tokens. Userinfo may be signed by the same, and besides with nothing.
+    pub id_token_algs: Vec<String>,
+    pub userinfo_algs: Vec<String>,
+    pub assertion_algs: Vec<&'static str>,
+    pub request_object_algs: Vec<&'static str>,
+    pub encryption_algs: Vec<&'static str>,
+    pub encryption_encs: Vec<&'static str>,
     pub access_token_strategies: Vec<&'static str>,
+    pub request_by_value: bool,
+    pub request_by_reference: bool,
 }
 
 impl Rules {
     pub fn of(config: &Config) -> Self {
-        Self::new(config.dev)
+        let mut subject_types = vec!["public"];
+        subject_types.extend(config.oidc.pairwise_salt.is_some().then_some("pairwise"));
+        Self {
+            subject_types,
+            id_token_algs: config.oidc.signing_algs.clone(),
+            request_by_value: config.oidc.request_by_value,
+            request_by_reference: config.oidc.request_by_reference,
+            ..Self::new(config.dev, &config.oauth2.response_types)
+        }
+        .with_userinfo_algs()
     }
 
-    pub(in crate::oauth) fn new(dev: bool) -> Self {
+    pub(in crate::oauth) fn new(dev: bool, response_types: &[ResponseType]) -> Self {
+        let is_front = |kind: &ResponseType| kind.gives_token() || kind.gives_id_token();
+        let implicit = response_types.iter().any(is_front);
+        let offered = |grant: &&GrantType| implicit || **grant != GrantType::Implicit;
+        let macs = ["HS256", "HS384", "HS512"];
+        let signed: Vec<_> = Algorithm::ALL.map(Algorithm::as_str).into_iter().chain(macs).collect();
         Self {
             dev,
-            grant_types: GrantType::ALL.iter().map(|grant| grant.as_str()).collect(),
-            response_types: ResponseType::ALL.iter().map(|kind| kind.as_str()).collect(),
-            auth_methods: [AuthMethod::Basic, AuthMethod::Post, AuthMethod::None].map(AuthMethod::as_str).to_vec(),
+            grant_types: GrantType::ALL.iter().filter(offered).map(|grant| grant.as_str()).collect(),
+            response_types: response_types.to_vec(),
+            auth_methods: AuthMethod::ALL.iter().map(|method| method.as_str()).collect(),
             subject_types: vec!["public"],
-            userinfo_algs: vec!["none"],
-            access_token_strategies: vec!["opaque"],
+            id_token_algs: signed.iter().map(|&alg| alg.to_owned()).collect(),
+            userinfo_algs: Vec::new(),
+            assertion_algs: signed.clone(),
+            request_object_algs: ["none"].into_iter().chain(signed).collect(),
+            encryption_algs: vec!["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"],
+            encryption_encs: vec!["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"],
+            access_token_strategies: vec!["opaque", "jwt"],
+            request_by_value: true,
+            request_by_reference: true,
         }
+        .with_userinfo_algs()
+    }
+
+    fn with_userinfo_algs(mut self) -> Self {
+        let signed = self.id_token_algs.iter().filter(|alg| *alg != "none").cloned();
+        self.userinfo_algs = std::iter::once("none".to_owned()).chain(signed).collect();
+        self
     }
 }
 
@@ -52,45 +89,98 @@ impl ClientMetadata {
     pub fn validate(&self, rules: &Rules) -> Result<()> {
         redirect_uri::check_all(&self.redirect_uris, self.is_native(), rules.dev)?;
         self.check_choices(rules)?;
+        self.check_response_types(rules)?;
         self.unkept.check()?;
         self.check_texts()?;
         self.check_web_uris(rules)?;
+        self.check_keys(rules)?;
         self.check_post_logout_redirect_uris(rules)
     }
 
-    /// The one table of fields that have a few values only; where there is none, the feature is not there yet.
+    /// The one table of fields that have a few values only.
     fn check_choices(&self, rules: &Rules) -> Result<()> {
-        if !is_unset(&self.jwks) && !self.jwks_uri.is_empty() {
-            return Err(refused("Fields jwks and jwks_uri can not both be set, you must choose one."));
-        }
-        if !is_unset(&self.jwks) {
-            return Err(refused("Field jwks is not supported by server."));
-        }
-        let choices: [(&str, &[String], &[&str]); 12] = [
-            ("grant_types", &self.grant_types, &rules.grant_types),
-            ("response_types", &self.response_types, &rules.response_types),
-            ("token_endpoint_auth_method", one(&self.token_endpoint_auth_method), &rules.auth_methods),
-            ("token_endpoint_auth_signing_alg", one(&self.token_endpoint_auth_signing_alg), &[]),
-            ("application_type", one(&self.application_type), &["web", "native"]),
-            ("subject_type", one(&self.subject_type), &rules.subject_types),
-            ("sector_identifier_uri", one(&self.sector_identifier_uri), &[]),
-            ("userinfo_signed_response_alg", one(&self.userinfo_signed_response_alg), &rules.userinfo_algs),
-            ("access_token_strategy", one(&self.access_token_strategy), &rules.access_token_strategies),
-            // Hydra's command line always sends one. Request objects themselves are refused.
-            ("request_object_signing_alg", one(&self.request_object_signing_alg), &["none", "RS256", "ES256"]),
-            ("request_uris", &self.request_uris, &[]),
-            ("jwks_uri", one(&self.jwks_uri), &[]),
+        let words = |list: &[String]| list.iter().cloned().collect::<Vec<_>>();
+        let named = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let choices: [(&str, &[String], Vec<String>); 15] = [
+            ("grant_types", &self.grant_types, named(&rules.grant_types)),
+            ("token_endpoint_auth_method", one(&self.token_endpoint_auth_method), named(&rules.auth_methods)),
+            (
+                "token_endpoint_auth_signing_alg",
+                one(&self.token_endpoint_auth_signing_alg),
+                named(&self.assertion_algs(rules)),
+            ),
+            ("application_type", one(&self.application_type), named(&["web", "native"])),
+            ("subject_type", one(&self.subject_type), named(&rules.subject_types)),
+            ("id_token_signed_response_alg", one(&self.id_token_signed_response_alg), words(&rules.id_token_algs)),
+            ("userinfo_signed_response_alg", one(&self.userinfo_signed_response_alg), words(&rules.userinfo_algs)),
+            ("access_token_strategy", one(&self.access_token_strategy), named(&rules.access_token_strategies)),
+            ("request_object_signing_alg", one(&self.request_object_signing_alg), named(&rules.request_object_algs)),
+            (
+                "id_token_encrypted_response_alg",
+                one(&self.id_token_encrypted_response_alg),
+                named(&rules.encryption_algs),
+            ),
+            (
+                "id_token_encrypted_response_enc",
+                one(&self.id_token_encrypted_response_enc),
+                named(&rules.encryption_encs),
+            ),
+            (
+                "userinfo_encrypted_response_alg",
+                one(&self.userinfo_encrypted_response_alg),
+                named(&rules.encryption_algs),
+            ),
+            (
+                "userinfo_encrypted_response_enc",
+                one(&self.userinfo_encrypted_response_enc),
+                named(&rules.encryption_encs),
+            ),
+            ("request_object_encryption_alg", one(&self.request_object_encryption_alg), named(&rules.encryption_algs)),
+            ("request_object_encryption_enc", one(&self.request_object_encryption_enc), named(&rules.encryption_encs)),
         ];
         for (field, given, supported) in choices {
-            if given.iter().any(|value| !supported.contains(&value.as_str())) {
-                return Err(refused(if supported.is_empty() {
-                    format!("Field {field} is not supported by server.")
-                } else {
-                    format!(
+            if given.iter().any(|value| !supported.contains(value)) {
+                return Err(refused(match supported.as_slice() {
+                    [] => format!("Field {field} has no place beside the client's token_endpoint_auth_method."),
+                    some => format!(
                         "A value of field {field} is not supported by server, only [{}] are allowed.",
-                        supported.join(" ")
-                    )
+                        some.join(" ")
+                    ),
                 }));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the registered method can be signed with.
+    fn assertion_algs(&self, rules: &Rules) -> Vec<&'static str> {
+        let is_mac = |alg: &&str| alg.starts_with("HS");
+        let algs = rules.assertion_algs.iter().copied();
+        match self.auth_method() {
+            AuthMethod::PrivateKeyJwt => algs.filter(|alg| !is_mac(alg)).collect(),
+            AuthMethod::SecretJwt => algs.filter(is_mac).collect(),
+            AuthMethod::Basic | AuthMethod::Post | AuthMethod::None => Vec::new(),
+        }
+    }
+
+    /// OpenID Connect Dynamic Client Registration section 2: what `response_types` names needs its grant types.
+    fn check_response_types(&self, rules: &Rules) -> Result<()> {
+        for text in &self.response_types {
+            let Some(kind) = ResponseType::parse(text).ok().filter(|kind| rules.response_types.contains(kind)) else {
+                let allowed: Vec<_> = rules.response_types.iter().map(|kind| kind.as_str()).collect();
+                return Err(refused(format!(
+                    "A value of field response_types is not supported by server, only [{}] are allowed \
+                     (oauth2.response_types of the server's configuration).",
+                    allowed.join(", ")
+                )));
+            };
+            let front = kind.gives_token() || kind.gives_id_token();
+            if front && !self.has_grants_of(kind) {
+                let code = if kind.gives_code() { "authorization_code and implicit" } else { "implicit" };
+                return Err(refused(format!(
+                    "Field grant_types must have {code} for the response type {}.",
+                    kind.as_str()
+                )));
             }
         }
         Ok(())
@@ -168,7 +258,7 @@ pub(super) mod tests {
     use super::*;
 
     pub fn check(client: Value) -> Result<()> {
-        serde_json::from_value::<ClientMetadata>(client).unwrap().with_defaults(&[]).validate(&Rules::new(false))
+        serde_json::from_value::<ClientMetadata>(client).unwrap().with_defaults(&[]).validate(&Rules::new(false, &[ResponseType::Code]))
     }
 
     pub fn fault(client: &Value) -> (&'static str, String) {
@@ -239,19 +329,22 @@ pub(super) mod tests {
             ("grant_types", json!(["urn:ietf:params:oauth:grant-type:jwt-bearer"])),
             ("response_types", json!(["token"])),
             ("response_types", json!(["code", "code id_token"])),
-            ("token_endpoint_auth_method", json!("private_key_jwt")),
-            ("token_endpoint_auth_method", json!("client_secret_jwt")),
             ("token_endpoint_auth_method", json!("tls_client_auth")),
             ("token_endpoint_auth_signing_alg", json!("ES256")),
             ("application_type", json!("desktop")),
             ("subject_type", json!("pairwise")),
-            ("sector_identifier_uri", json!("https://app.example/sector")),
-            ("userinfo_signed_response_alg", json!("RS256")),
-            ("access_token_strategy", json!("jwt")),
-            ("request_object_signing_alg", json!("HS256")),
+            ("sector_identifier_uri", json!("http://app.example/sector")),
+            ("id_token_signed_response_alg", json!("none")),
+            ("id_token_signed_response_alg", json!("RS1")),
+            ("userinfo_signed_response_alg", json!("rs256")),
+            ("access_token_strategy", json!("paseto")),
+            ("request_object_signing_alg", json!("ES256K")),
+            ("id_token_encrypted_response_alg", json!("RSA1_5")),
             ("id_token_encrypted_response_alg", json!("RSA-OAEP")),
-            ("request_uris", json!(["https://app.example/r"])),
-            ("jwks_uri", json!("https://app.example/jwks")),
+            ("id_token_encrypted_response_enc", json!("A128GCM")),
+            ("request_object_encryption_enc", json!("A128GCM")),
+            ("request_uris", json!(["http://app.example/r"])),
+            ("jwks_uri", json!("https://app.example/jwks#f")),
             ("jwks", json!({"keys": []})),
         ] {
             let (code, description) = fault(&json!({ field: value }));

@@ -1,0 +1,81 @@
+//! The keys of client metadata, and what is signed and encrypted with them (OpenID Connect Dynamic Client Registration
+//! section 2, RFC 7591 section 2): what a client asks for must be possible with the keys that it names.
+
+use super::validate::refused;
+use super::{AuthMethod, ClientMetadata, Rules, is_unset};
+use crate::jose::KeySet;
+use crate::oauth::Result;
+use crate::oauth::response_mode::ResponseType;
+
+impl ClientMetadata {
+    pub(super) fn check_keys(&self, rules: &Rules) -> Result<()> {
+        let has_jwks = !is_unset(&self.jwks);
+        if has_jwks && !self.jwks_uri.is_empty() {
+            return Err(refused("Fields jwks and jwks_uri can not both be set, you must choose one."));
+        }
+        let keys = match has_jwks {
+            true => Some(
+                KeySet::strict(&self.jwks).map_err(|error| refused(format!("Field jwks is not valid: {error}.")))?,
+            ),
+            false => None,
+        };
+        let has_keys = has_jwks || !self.jwks_uri.is_empty();
+        if self.auth_method() == AuthMethod::PrivateKeyJwt && !has_keys {
+            return Err(refused("Field jwks or jwks_uri must be set for token_endpoint_auth_method private_key_jwt."));
+        }
+        let is_asymmetric = |alg: &str| !alg.is_empty() && alg != "none" && !alg.starts_with("HS");
+        if is_asymmetric(&self.request_object_signing_alg) && !has_keys {
+            return Err(refused("Field jwks or jwks_uri must be set for this request_object_signing_alg."));
+        }
+        if self.is_public() && self.needs_secret_back() {
+            return Err(refused("A client without a secret can not have an algorithm of the HS family."));
+        }
+        if self.require_signed_request_object && self.request_object_signing_alg == "none" {
+            return Err(refused(
+                "Field require_signed_request_object contradicts the request_object_signing_alg none.",
+            ));
+        }
+        if self.require_signed_request_object && !rules.request_by_value && !rules.request_by_reference {
+            return Err(refused("Field require_signed_request_object is not supported by server."));
+        }
+        self.check_unsigned()?;
+        for (kind, alg, enc) in [
+            ("id_token", &self.id_token_encrypted_response_alg, &self.id_token_encrypted_response_enc),
+            ("userinfo", &self.userinfo_encrypted_response_alg, &self.userinfo_encrypted_response_enc),
+        ] {
+            if alg.is_empty() {
+                if !enc.is_empty() {
+                    return Err(refused(format!("Field {kind}_encrypted_response_enc needs the _alg beside it.")));
+                }
+                continue;
+            }
+            // ID-13: who asks for encryption is never answered in the clear, so the key must be there.
+            let fits = keys.as_ref().is_none_or(|keys| !keys.keys().is_empty());
+            if !has_keys || !fits {
+                return Err(refused(format!(
+                    "Field jwks or jwks_uri must hold a key for this {kind}_encrypted_response_alg."
+                )));
+            }
+        }
+        if self.request_object_encryption_alg.is_empty() && !self.request_object_encryption_enc.is_empty() {
+            return Err(refused("Field request_object_encryption_enc needs the _alg beside it."));
+        }
+        Ok(())
+    }
+
+    /// OpenID Connect Core section 2: an ID token without a signature only where it comes from the token endpoint.
+    fn check_unsigned(&self) -> Result<()> {
+        let front = self.response_types().any(ResponseType::gives_id_token);
+        if self.id_token_signed_response_alg == "none" && front {
+            return Err(refused(
+                "Field id_token_signed_response_alg can not be none where response_types has id_token.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// OpenID Connect Dynamic Client Registration section 2: `A128CBC-HS256` where an `alg` stands alone.
+pub fn encryption_enc(enc: &str) -> &str {
+    if enc.is_empty() { "A128CBC-HS256" } else { enc }
+}

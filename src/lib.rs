@@ -26,6 +26,10 @@ pub mod keys;
 
 pub mod app;
 
+pub mod client_documents;
+pub mod client_keys;
+pub mod client_secret;
+
 pub mod client_auth;
 pub mod token;
 

@@ -63,6 +63,26 @@ impl ClientMetadata {
         Ok(())
     }
 
+    /// RFC 7518 section 3.2: a key of an HMAC is as long as the hash at least. Only where the secret is one.
+    pub fn check_secret_as_key(&self, secret: &str) -> Result<()> {
+        let needs = |alg: &str| match alg {
+            "HS256" => 32,
+            "HS384" => 48,
+            "HS512" => 64,
+            _ => 0,
+        };
+        // Without a registered algorithm, the client chooses among those that its secret is long enough for.
+        let any = if self.auth_method() == AuthMethod::SecretJwt { 32 } else { 0 };
+        let least = self.signing_algs().into_iter().map(needs).max().unwrap_or(0).max(any);
+        if secret.len() < least {
+            return Err(refused(format!(
+                "Field client_secret must have at least {least} characters for the algorithms of the HS family that \
+                 the client is registered for (RFC 7518 section 3.2)."
+            )));
+        }
+        Ok(())
+    }
+
     /// OpenID Connect Core section 2: an ID token without a signature only where it comes from the token endpoint.
     fn check_unsigned(&self) -> Result<()> {
         let front = self.response_types().any(ResponseType::gives_id_token);

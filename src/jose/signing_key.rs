@@ -40,7 +40,7 @@ enum Pair {
 impl SigningKey {
     /// A new key, and the PKCS#8 that it is kept as (RFC 5958). RSA keys have 2048 bits.
     pub fn generate(alg: Algorithm) -> Result<(Self, Zeroizing<Vec<u8>>)> {
-        let failed = |_| Error::Generate(alg);
+        let failed = |_| Error::Generate(alg.as_str());
         let pkcs8 = match kind(alg) {
             Kind::Rsa(_) => {
                 let pair = RsaKeyPair::generate(rsa::KeySize::Rsa2048).map_err(failed)?;

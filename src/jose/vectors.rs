@@ -1,6 +1,17 @@
 //! The keys and tokens that the specifications print.
 
+mod rfc7520;
+
+use serde_json::{Value, json};
+
 use super::Jwk;
+
+pub use rfc7520::*;
+
+/// The public half of a key.
+pub fn public(key: Value) -> Jwk {
+    serde_json::from_value(key).unwrap()
+}
 
 /// RFC 7638 section 3.1.
 pub fn rfc7638() -> Jwk {
@@ -66,4 +77,40 @@ pub const RFC7515_A3_TOKEN: &str = concat!(
     "eyJhbGciOiJFUzI1NiJ9.",
     "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.",
     "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+);
+
+/// RFC 7515 appendix A.1.1, in base64url.
+pub const RFC7515_A1_SECRET: &str =
+    "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+
+/// RFC 7515 appendix A.1.1.
+pub const RFC7515_A1_TOKEN: &str = concat!(
+    "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.",
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.",
+    "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+);
+
+/// RFC 7515 appendix A.4.1.
+pub fn rfc7515_a4() -> Value {
+    json!({
+        "kty": "EC",
+        "crv": "P-521",
+        "x": "AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
+        "y": "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2",
+        "d": "AY5pb7A0UFiB3RELSD64fTLOSV_jazdF7fLYyuTw8lOfRhWg6Y6rUrPAxerEzgdRhajnu0ferB0d53vM9mE15j2C",
+    })
+}
+
+/// RFC 7515 appendix A.4.1.
+pub const RFC7515_A4_TOKEN: &str = concat!(
+    "eyJhbGciOiJFUzUxMiJ9.",
+    "UGF5bG9hZA.",
+    "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCA",
+    "PZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
+);
+
+/// RFC 7515 appendix A.5.
+pub const RFC7515_A5_TOKEN: &str = concat!(
+    "eyJhbGciOiJub25lIn0.",
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.",
 );

@@ -1,9 +1,10 @@
-//! JOSE: JSON Web Keys (RFC 7517), and JSON Web Signatures (RFC 7515), compact only.
+//! JOSE: JSON Web Keys (RFC 7517), JSON Web Signatures (RFC 7515) and JSON Web Encryption (RFC 7516), compact only.
 //!
 //! - A public key is a [`Jwk`], several are a [`KeySet`]; a [`SigningKey`] signs, and [`KeySet::verify`] believes a token.
 //!   These know the asymmetric [`Algorithm`] alone.
 //! - A secret of two parties is a [`MacKey`], with a [`MacAlgorithm`].
 //! - `alg: none` is [`unsecured`] and [`read_unsecured`], and nothing else.
+//! - An [`Encrypter`] encrypts to a public key, a [`DecryptionKey`] decrypts; what is inside is not yet believed.
 //! - A stranger's token is looked at with [`peek`] and [`unverified_claims`], and then checked by one of the above: which
 //!   one, the caller decides, never the token (RFC 8725 section 3.1).
 //!
@@ -13,6 +14,7 @@
 mod algorithm;
 mod compact;
 mod json;
+mod jwe;
 mod jwk;
 mod key_set;
 mod mac;
@@ -32,6 +34,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm, left_half_hash};
 pub use json::strict_json;
+pub use jwe::{ContentEncryption, Decrypted, DecryptionKey, Encrypter, KeyManagement};
 pub use jwk::{Jwk, has_private_members};
 pub use key_set::{Expect, KeySet, Verified};
 pub use mac::{MacAlgorithm, MacKey};
@@ -53,6 +56,8 @@ pub enum Error {
     Claims(#[from] serde_json::Error),
     #[error("signing with {0} failed")]
     Sign(Algorithm),
+    #[error("encrypting with {0} failed")]
+    Encrypt(KeyManagement),
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

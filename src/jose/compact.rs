@@ -85,6 +85,10 @@ impl Members {
             Some(_) => Err(Refusal::because(otherwise)),
         }
     }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
 }
 
 /// A JWS of any algorithm, not yet believed.

@@ -317,6 +317,34 @@ mod tests {
     }
 
     #[test]
+    fn a_registered_set_may_have_keys_for_encryption() {
+        let x25519 = serde_json::to_value(vectors::public(vectors::rfc8037_a6())).unwrap();
+        let with = |key: &Value, members: Value| {
+            let mut key = key.clone();
+            key.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            KeySet::strict(&json!({ "keys": [key] }))
+        };
+        let rsa = serde_json::to_value(vectors::rfc7515_a2()).unwrap();
+        let ec =
+            [vectors::rfc7515_a3(), vectors::public(vectors::rfc7520_5_4()), vectors::public(vectors::rfc7515_a4())];
+        for alg in ["ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"] {
+            for key in ec.iter().map(|key| serde_json::to_value(key).unwrap()).chain([x25519.clone()]) {
+                let set = with(&key, json!({ "use": "enc", "alg": alg })).unwrap();
+                assert!(set.verifying.iter().all(|key| Algorithm::ALL.into_iter().all(|alg| !key.takes(alg))));
+            }
+            assert!(with(&rsa, json!({ "use": "enc", "alg": alg })).is_err());
+        }
+        for alg in ["RSA-OAEP", "RSA-OAEP-256"] {
+            assert!(with(&rsa, json!({ "use": "enc", "alg": alg })).is_ok());
+            assert!(with(&x25519, json!({ "use": "enc", "alg": alg })).is_err());
+        }
+        for alg in ["RSA1_5", "A128KW", "dir", "RS256", "HS256", "none", ""] {
+            assert!(with(&rsa, json!({ "use": "enc", "alg": alg })).is_err(), "{alg}");
+        }
+        assert!(with(&x25519, json!({ "use": "sig" })).is_ok(), "of no use, and of no harm");
+    }
+
+    #[test]
     fn a_registered_set_must_be_sound_and_public() {
         let mut good = serde_json::to_value(vectors::rfc7515_a3()).unwrap();
         good["kid"] = "a".into();

@@ -1,11 +1,17 @@
 //! The keys and tokens that the specifications print.
 
+mod elsewhere;
+mod private;
+mod rfc7516;
 mod rfc7520;
 
 use serde_json::{Value, json};
 
 use super::Jwk;
 
+pub use elsewhere::*;
+pub use private::pkcs8;
+pub use rfc7516::*;
 pub use rfc7520::*;
 
 /// The public half of a key.
@@ -40,6 +46,17 @@ pub const RFC8037_TOKEN: &str = concat!(
     "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.",
     "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
 );
+
+/// RFC 8037 appendix A.6, with the private key from RFC 7748 section 6.1.
+pub fn rfc8037_a6() -> Value {
+    json!({
+        "kty": "OKP",
+        "kid": "Bob",
+        "crv": "X25519",
+        "x": "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08",
+        "d": "XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os",
+    })
+}
 
 /// RFC 7515 appendix A.2.1.
 pub fn rfc7515_a2() -> Jwk {
@@ -114,3 +131,15 @@ pub const RFC7515_A5_TOKEN: &str = concat!(
     "eyJhbGciOiJub25lIn0.",
     "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.",
 );
+
+/// RFC 7517 appendix A.1, the key for encryption; the other one is that of RFC 7638.
+pub fn rfc7517_a1() -> Value {
+    json!({
+        "kty": "EC",
+        "use": "enc",
+        "kid": "1",
+        "crv": "P-256",
+        "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+        "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    })
+}

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::TokenId;
-use crate::jose;
-use crate::keys::Live;
+use crate::jose::{self, Algorithm};
+use crate::keys::{KeyUse, Live};
 use crate::oauth::client_metadata::{GrantType, TokenKind};
 use crate::oauth::id_token::{IdToken, without_reserved};
 use crate::oauth::scope::Scope;
@@ -82,7 +82,8 @@ fn id_token(
     access_token: &str,
     now: Timestamp,
 ) -> Result<String> {
-    let signer = keys.signer(now);
+    let signer = keys.signer(KeyUse::IdToken, Algorithm::Rs256, now);
+    let signer = signer.ok_or_else(|| Error::unavailable("there is no key that signs ID tokens"))?;
     let life = client.metadata().lifespan(by, TokenKind::Id).unwrap_or(app.config.ttl.id_token);
     let extra = match grant.claims.as_ref().map(|claims| &claims.0) {
         Some(Value::Object(claims)) => without_reserved(claims.clone()),

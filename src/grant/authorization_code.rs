@@ -2,6 +2,8 @@
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::jose::Algorithm;
+use crate::keys::KeyUse;
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::pkce::Challenge;
@@ -16,7 +18,7 @@ pub async fn redeem(app: &App, client: &Client, form: &Params) -> Result<TokenRe
     let code = form.require("code")?;
     let now = app.clock.now();
     // Nothing can be redeemed that could not be paid out: a missing key must not cost the client its code.
-    app.keys.live()?;
+    app.keys.ensure(&app.store, KeyUse::IdToken, Algorithm::Rs256, now).await?;
     let Some(Code { grant }) = token::open(app, Kind::Code, code).await? else {
         return Err(ErrorCode::InvalidGrant.because("The authorization code is not known."));
     };

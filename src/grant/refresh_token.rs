@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::jose::Algorithm;
+use crate::keys::KeyUse;
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::scope::{self, Scope};
@@ -20,7 +22,7 @@ const SKEW: Duration = Duration::from_mins(1);
 pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
     let presented = form.require("refresh_token")?;
     let now = app.clock.now();
-    app.keys.live()?;
+    app.keys.ensure(&app.store, KeyUse::IdToken, Algorithm::Rs256, now).await?;
     let Some(RefreshToken { grant, generation }) = token::open(app, Kind::RefreshToken, presented).await? else {
         return Err(ErrorCode::InvalidGrant.because("The refresh token is not known."));
     };

@@ -4,6 +4,7 @@
 
 mod consent;
 mod end_session;
+mod request_object;
 mod sign_in;
 
 use serde::de::DeserializeOwned;
@@ -104,6 +105,7 @@ pub async fn begin(
     let now = app.clock.now();
     let id = authorization_request::client_id(params)?;
     let client = client(app, &id).await.map_err(Refused::Page)?;
+    let params = &*request_object::effective(app, params, &client).await?;
     let keys = app.keys.live().map_err(Refused::Page)?;
     let hint = |token: &str| hinted_subject(app, &keys, token, now);
     let context = Context {

@@ -3,13 +3,16 @@
 pub mod acr;
 pub mod authorization_request;
 pub mod claims;
+pub mod client_assertion;
 pub mod client_metadata;
 pub mod error;
 pub mod id_token;
 pub mod interaction;
+pub mod jwt_claims;
 pub mod params;
 pub mod pkce;
 pub mod redirect_uri;
+pub mod request_object;
 pub mod response_mode;
 pub mod scope;
 pub mod server_metadata;

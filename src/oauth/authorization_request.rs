@@ -105,14 +105,19 @@ pub fn client_id(params: &Params) -> Result<ClientId, Refused> {
 
 /// Judges a request of this client.
 pub fn validate(params: &Params, id: &ClientId, context: &Context<'_>) -> Result<AuthorizationRequest, Refused> {
-    let target = redirect_target(params, context.client).map_err(Refused::Page)?;
-    let reply_to =
-        ReplyTo { redirect_uri: target, mode: ResponseMode::Query, state: params.get("state").map(str::to_owned) };
-    let (reply_to, mode) = match response_mode(params) {
-        Ok(mode) => (ReplyTo { mode, ..reply_to }, Ok(())),
-        Err(error) => (reply_to, Err(error)),
-    };
+    let (reply_to, mode) = reply_to(params, context.client).map_err(Refused::Page)?;
     mode.and_then(|()| judge(params, id, context, &reply_to)).map_err(|error| Refused::Back(reply_to, error))
+}
+
+/// Where the answer to a request of this client goes, whatever else is wrong with it; and what is wrong with the mode that
+/// it asks for: then the answer travels as that of its response type does. An error is for a page.
+pub fn reply_to(params: &Params, client: &ClientMetadata) -> Result<(ReplyTo, Result<()>)> {
+    let redirect_uri = redirect_target(params, client)?;
+    let (mode, fault) = match response_mode(params) {
+        Ok(mode) => (mode, Ok(())),
+        Err(error) => (ResponseMode::Query, Err(error)),
+    };
+    Ok((ReplyTo { redirect_uri, mode, state: params.get("state").map(str::to_owned) }, fault))
 }
 
 /// RFC 6749 section 3.1.2.3: the registered one that was named; the only one where plain OAuth names none.

@@ -44,16 +44,25 @@ pub struct Details {
 impl Introspected {
     pub const INACTIVE: Self = Self { active: false, details: None };
 
-    pub fn of(active: &Active, issuer: &str) -> Self {
-        Self { active: true, details: Some(Details::of(active, issuer)) }
+    /// The person is called what the client of the token calls them (OpenID Connect Core section 8).
+    pub async fn of(app: &App, active: &Active) -> Result<Self> {
+        let subject = match active {
+            // RFC 9068 section 2.2: without a person the subject is the client.
+            Active::Client { client, .. } => client.to_string(),
+            Active::Access { grant, .. } | Active::Refresh { grant, .. } => {
+                let Some(client) = app.store.client(&grant.client_id).await? else { return Ok(Self::INACTIVE) };
+                app.subject_for(&client, &grant.subject)?.to_string()
+            }
+        };
+        Ok(Self { active: true, details: Some(Details::of(active, subject, &app.config.urls.issuer)) })
     }
 
     /// Looks a token up. With `scope`, a token that lacks any of it counts as inactive, as in Hydra. A failure of the
     /// store is an error (503), never "inactive".
     pub async fn look_up(app: &App, text: &str, scope: Option<&str>) -> Result<Self> {
         let wanted = Scope::parse(scope.unwrap_or_default())?;
-        let answer = token::any(app, text).await?.map(|active| Self::of(&active, &app.config.urls.issuer));
-        Ok(answer.filter(|answer| answer.has(&wanted)).unwrap_or(Self::INACTIVE))
+        let Some(active) = token::any(app, text).await? else { return Ok(Self::INACTIVE) };
+        Ok(Some(Self::of(app, &active).await?).filter(|answer| answer.has(&wanted)).unwrap_or(Self::INACTIVE))
     }
 
     fn has(&self, wanted: &Scope) -> bool {
@@ -62,18 +71,12 @@ impl Introspected {
 }
 
 impl Details {
-    fn of(active: &Active, issuer: &str) -> Self {
-        let (scope, sub, issued_at, expires_at) = match active {
-            Active::Access { grant, scope, issued_at, expires_at } => {
-                (scope, grant.subject.to_string(), *issued_at, *expires_at)
+    fn of(active: &Active, sub: String, issuer: &str) -> Self {
+        let (scope, issued_at, expires_at) = match active {
+            Active::Access { scope, issued_at, expires_at, .. } | Active::Client { scope, issued_at, expires_at, .. } => {
+                (scope, *issued_at, *expires_at)
             }
-            // RFC 9068 section 2.2: without a person the subject is the client.
-            Active::Client { client, scope, issued_at, expires_at, .. } => {
-                (scope, client.to_string(), *issued_at, *expires_at)
-            }
-            Active::Refresh { grant, expires_at } => {
-                (&grant.scope, grant.subject.to_string(), grant.created_at, *expires_at)
-            }
+            Active::Refresh { grant, expires_at } => (&grant.scope, grant.created_at, *expires_at),
         };
         let grant = match active {
             Active::Access { grant, .. } | Active::Refresh { grant, .. } => Some(grant),

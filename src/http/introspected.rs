@@ -125,6 +125,7 @@ mod tests {
             scope: Scope::parse("openid offline").unwrap(),
             audience: Json(Vec::new()),
             claims: claims.map(Json),
+            claims_requested: None,
             refresh_generation: 1,
             refresh_expires_at: Some(END),
             created_at: AT,
@@ -135,17 +136,19 @@ mod tests {
         }
     }
 
-    fn json_of(active: &Active) -> Value {
-        serde_json::to_value(Introspected::of(active, "https://op.example")).unwrap()
+    fn json_of(active: &Active, subject: &str) -> Value {
+        let details = Some(Details::of(active, subject.to_owned(), "https://op.example"));
+        serde_json::to_value(Introspected { active: true, details }).unwrap()
     }
 
     /// hydra.md appendix A6.
     #[test]
     fn an_access_token_of_a_grant() {
         let grant = grant(Some(json!({"tenant": "x"})));
-        let active = Active::Access { scope: grant.scope.clone(), grant, issued_at: AT, expires_at: END };
+        let (scope, audience) = (grant.scope.clone(), Vec::new());
+        let active = Active::Access { scope, audience, grant, issued_at: AT, expires_at: END };
         assert_eq!(
-            json_of(&active),
+            json_of(&active, "alice"),
             json!({
                 "active": true, "scope": "openid offline", "client_id": "web", "sub": "alice", "exp": 1_753_362_000,
                 "iat": 1_753_358_400, "nbf": 1_753_358_400, "aud": [], "iss": "https://op.example",
@@ -158,20 +161,21 @@ mod tests {
     fn a_refresh_token_has_a_use_and_no_type() {
         let mut grant = grant(Some(json!({})));
         grant.username = Some("Alice".to_owned());
-        let told = json_of(&Active::Refresh { grant, expires_at: END });
+        let told = json_of(&Active::Refresh { grant, expires_at: END }, "alice");
         assert_eq!((&told["token_use"], &told["username"]), (&json!("refresh_token"), &json!("Alice")));
         assert!(told.get("token_type").is_none() && told.get("ext").is_none(), "{told}");
     }
 
     #[test]
-    fn a_client_by_itself_is_its_own_subject() {
-        let told = json_of(&Active::Client {
+    fn a_client_by_itself_has_an_audience() {
+        let active = Active::Client {
             client: ClientId::new("robot"),
             scope: Scope::default(),
             audience: vec!["https://api.example".to_owned()],
             issued_at: AT,
             expires_at: END,
-        });
+        };
+        let told = json_of(&active, "robot");
         assert_eq!((&told["sub"], &told["client_id"]), (&json!("robot"), &json!("robot")));
         assert_eq!(told["aud"], json!(["https://api.example"]));
         assert!(told.get("scope").is_none() && told.get("username").is_none(), "{told}");

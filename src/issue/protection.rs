@@ -111,7 +111,7 @@ impl Signature {
 
 /// The client's secret as a key (OpenID Connect Core section 10.1).
 fn mac_key(app: &App, client: &Client, alg: MacAlgorithm) -> Result<MacKey> {
-    let secret = client_secret::reveal(app, client)
+    let secret = client_secret::reveal(app, client)?
         .ok_or_else(|| Error::internal("the client has an HS algorithm and no secret that can be had back"))?;
     MacKey::new(alg, secret.expose().as_bytes()).map_err(Error::internal)
 }

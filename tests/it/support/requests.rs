@@ -1,5 +1,7 @@
 //! Requests and answers, as a client of the server writes and reads them.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hydrant::secret::sha256;
@@ -105,9 +107,14 @@ impl Tokens {
 
     /// The ID token's claims, unverified.
     pub fn claims(&self) -> Map<String, Value> {
-        let payload = self.id_token.as_deref().unwrap().split('.').nth(1).unwrap();
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+        unverified(self.id_token.as_deref().unwrap(), 1)
     }
+}
+
+/// A part of a JWT, 0 for the header and 1 for the claims, unverified.
+pub fn unverified(token: &str, part: usize) -> Map<String, Value> {
+    let part = token.split('.').nth(part).unwrap_or_else(|| panic!("no JWT: {token}"));
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -163,6 +170,17 @@ impl Answer {
     /// A parameter of the redirect's query.
     pub fn parameter(&self, name: &str) -> Option<String> {
         query_of(&self.location()?).remove(name)
+    }
+
+    /// The authorization response from the one place where it is: query, fragment, or a form's fields.
+    #[track_caller]
+    pub fn response(&self) -> HashMap<String, String> {
+        let Some(location) = self.location() else {
+            return self.hidden_fields().into_iter().collect();
+        };
+        let url = url::Url::parse(&location).unwrap();
+        let part = url.fragment().or(url.query()).unwrap_or_else(|| panic!("no response in {location}"));
+        url::form_urlencoded::parse(part.as_bytes()).into_owned().collect()
     }
 
     /// Asserts a page of the server's own: this status, the code shown, nothing that leads to a client.

@@ -310,8 +310,12 @@ pub struct Ui {
 /// `keys.*`.
 #[derive(Clone, Debug)]
 pub struct Keys {
-    /// `keys.max_age`: how long JWKS and discovery may be cached; a new key is published twice as long before it signs.
+    /// `keys.max_age`: how long JWKS and discovery may be cached.
     pub max_age: Duration,
+    /// `keys.rotation.interval`: how long a key is in use; `None` (written 0) until somebody rotates it.
+    pub rotation_interval: Option<Duration>,
+    /// `keys.rotation.publish_ahead`: how long a new key is published before it is in use; twice `max_age` at least.
+    pub publish_ahead: Duration,
 }
 
 /// `limits.*`: what keeps one caller from spending everybody's resources.

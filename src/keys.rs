@@ -1,31 +1,38 @@
-//! The keys in force: made at the first start, shared by all replicas, published before they sign.
+//! The keys in force: made when they are first needed, shared by all replicas, published before they sign.
+
+mod listed;
+mod live;
+mod make;
+mod purpose;
+mod rotation;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
+
+pub use listed::Listed;
+pub use live::Live;
+pub use purpose::{ACCESS_TOKEN_SET, ID_TOKEN_SET, KeyUse, Purpose, SEAL_SET, SETS};
+pub use rotation::{Revoked, Rotated, Successor};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::jose::{self, Algorithm, Expect, Jwk, KeySet, SigningKey};
+use crate::jose::{self, Algorithm};
 use crate::oauth;
-use crate::seal::{Sealer, SealingKey, SystemSeal};
-use crate::secret;
+use crate::seal::SystemSeal;
 use crate::store::key::KeyRow;
 use crate::store::{self, Store};
+use live::Opened;
+use make::make;
 
-/// Hydra's name for the set that signs ID tokens.
-pub const ID_TOKEN_SET: &str = "hydra.openid.id-token";
-/// The keys that seal tokens, codes, challenges and cookies.
-pub const SEAL_SET: &str = "hydrant.seal";
+/// How long at most a change is not noticed that nobody tells us of.
+const LISTEN: Duration = Duration::from_secs(30);
 
-const SEAL_ALG: &str = "A256GCMSIV";
+/// How long a request waits for others that have keys made. Making one takes a tenth of a second, if the database answers.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the keys can not be had.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +48,25 @@ pub enum Error {
     Unreadable { id: String, reason: String },
     #[error("a key could not be made: {0}")]
     NotMade(jose::Error),
+    #[error("the set {set} has no key for {alg} yet; one is made when it is first needed")]
+    NoSuccession { set: &'static str, alg: &'static str },
+}
+
+impl From<Error> for oauth::Error {
+    /// Whatever it is, it is not the client's fault, and may be over in a moment: 503.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(error) => Self::unavailable(error),
+            other => unusable(other),
+        }
+    }
+}
+
+fn unusable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> oauth::Error {
+    oauth::ErrorCode::TemporarilyUnavailable
+        .because("The server can not use its keys at the moment. Please try again.")
+        .retry_after(2)
+        .caused_by(source)
 }
 
 /// The key manager. Cheap to clone.
@@ -50,52 +76,39 @@ pub struct Keys(Arc<Inner>);
 struct Inner {
     live: ArcSwapOption<Live>,
     system: SystemSeal,
-    /// How long JWKS may be cached; a key is published twice as long before it signs.
+    /// How long JWKS may be cached.
     max_age: Duration,
-    /// How long a signature of ours has to verify.
+    /// How long a key is published before it signs.
+    publish_ahead: Duration,
+    /// How long a key is in use; `None`: until somebody rotates it.
+    interval: Option<Duration>,
+    /// How long what is signed has to verify, clients' own lifespans aside.
     signature_life: Duration,
-    /// One reads the keys at a time: what was read earlier must not take the place of what was read later.
-    loading: Mutex<()>,
+    /// The same for what is sealed.
+    sealed_life: Duration,
+    /// One reads or makes keys at a time: what was read earlier must not take the place of what was read later, and what
+    /// many need at once is made once.
+    one: Mutex<()>,
     /// When a stranger's key id last made us read the keys.
     reloaded: Mutex<Option<Instant>>,
 }
 
-/// The keys as they stood when they were last read.
-pub struct Live {
-    pub sealer: Sealer,
-    signing: Vec<Signing>,
-    published: KeySet,
-    /// The body of `/.well-known/jwks.json`.
-    pub jwks: Bytes,
-    pub etag: String,
-}
-
-struct Signing {
-    key: SigningKey,
-    active_from: Timestamp,
-}
-
-/// What an operator may see of a key.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Listed {
-    pub kid: String,
-    pub set: String,
-    pub alg: String,
-    pub created_at: String,
-    pub active_from: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retire_at: Option<String>,
-    pub state: &'static str,
-}
-
 impl Keys {
     pub fn new(config: &Config) -> Self {
+        let ttl = &config.ttl;
         Self(Arc::new(Inner {
             live: ArcSwapOption::empty(),
-            loading: Mutex::new(()),
             system: SystemSeal::new(&config.secrets.system),
             max_age: config.keys.max_age,
-            signature_life: config.ttl.id_token.max(config.ttl.access_token),
+            publish_ahead: config.keys.publish_ahead,
+            interval: config.keys.rotation_interval,
+            signature_life: ttl.id_token.max(ttl.access_token),
+            sealed_life: ttl
+                .grant
+                .max(ttl.access_token)
+                .max(ttl.authentication_session)
+                .max(config.accounts.unremembered_session),
+            one: Mutex::new(()),
             reloaded: Mutex::new(None),
         }))
     }
@@ -112,31 +125,49 @@ impl Keys {
     /// Reads the keys, and makes what is missing. Of several replicas that start on an empty database at once, one makes
     /// each key and the others find it.
     pub async fn load(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
-        self.load_as_of(store, || now).await
+        let one = self.0.one.lock().await;
+        self.read(&one, store, &Purpose::AT_FIRST_START, now).await.map(drop)
     }
 
-    async fn load_as_of(&self, store: &Store, now: impl FnOnce() -> Timestamp) -> Result<(), Error> {
-        let _one = self.0.loading.lock().await;
-        let now = now();
-        let mut rows = store.keys().await?;
-        for (set, alg) in [(SEAL_SET, SEAL_ALG), (ID_TOKEN_SET, Algorithm::Rs256.as_str())] {
-            if !rows.iter().any(|row| row.key_set == set && row.alg == alg && row.retire_at.is_none()) {
-                let made = self.make(set, alg, next_ordinal(&rows, set, alg), now, now).await?;
-                store.insert_key(&made, None).await?;
-                rows = store.keys().await?;
-            }
+    /// Keys among which there is one that signs this: made now where nobody has needed one before. However many ask at
+    /// once, on however many replicas, one is made.
+    ///
+    /// Called where a client registers that will need it, so that the key is published for as long as possible before it
+    /// signs; and before a token is signed, where anything that can be spent once has not been spent yet.
+    pub async fn ensure(
+        &self,
+        store: &Store,
+        use_: KeyUse,
+        alg: Algorithm,
+        now: Timestamp,
+    ) -> oauth::Result<Arc<Live>> {
+        let there = |live: &Arc<Live>| live.signer(use_, alg, now).is_some();
+        let live = self.live()?;
+        if there(&live) {
+            return Ok(live);
         }
-        let live = self.open(&rows, now)?;
-        self.0.live.store(Some(Arc::new(live)));
-        Ok(())
+        let one = tokio::time::timeout(PATIENCE, self.0.one.lock()).await;
+        let one = one.map_err(|_| unusable("others have been waiting for the keys for too long"))?;
+        let live = self.live()?;
+        if there(&live) {
+            return Ok(live);
+        }
+        Ok(self.read(&one, store, &[Purpose::Sign(use_, alg)], now).await?)
     }
 
-    /// Keeps the keys as the database has them: at once when a replica has changed them, and every half minute.
+    /// Keeps the keys as the database has them and as the schedule wants them: at once when a replica has changed them,
+    /// and otherwise often enough that a new key is published here well before it signs anywhere.
     pub async fn follow(self, store: Store, clock: Clock) {
+        let pause = self.0.max_age.min(LISTEN);
         loop {
-            let _ = tokio::time::timeout(Duration::from_secs(30), store.keys_changed()).await;
-            if let Err(error) = self.load_as_of(&store, || clock.now()).await {
+            let _ = tokio::time::timeout(pause, store.keys_changed()).await;
+            let one = self.0.one.lock().await;
+            let read = self.read(&one, &store, &Purpose::AT_FIRST_START, clock.now()).await;
+            drop(one);
+            if let Err(error) = read {
                 tracing::warn!(%error, "the keys could not be read again; those in memory stay in force");
+            } else if let Err(error) = self.tend(&store, clock.now()).await {
+                tracing::warn!(%error, "the keys could not be rotated; the next attempt follows");
             }
         }
     }
@@ -152,125 +183,38 @@ impl Keys {
         self.load(store, now).await.is_ok()
     }
 
-    /// Adds a successor to a set: published now, in use once every cache has had the time to see it. What was signed
-    /// before verifies until it has expired. `false` where another process has just done so.
-    pub async fn rotate(&self, store: &Store, set: &str, now: Timestamp) -> Result<bool, Error> {
-        let rows = store.keys().await?;
-        let alg = if set == SEAL_SET { SEAL_ALG } else { Algorithm::Rs256.as_str() };
-        let active_from = now + self.0.max_age * 2;
-        let made = self.make(set, alg, next_ordinal(&rows, set, alg), now, active_from).await?;
-        // Sealed strings live as long as a grant: their old keys stay.
-        let retire_at = (set != SEAL_SET).then(|| active_from + self.0.signature_life + Duration::from_hours(1));
-        Ok(store.insert_key(&made, retire_at).await?)
-    }
-
-    /// Every key, newest first in its set.
-    pub async fn list(&self, store: &Store, now: Timestamp) -> Result<Vec<Listed>, Error> {
-        let rows = store.keys().await?;
-        Ok(rows
-            .iter()
-            .map(|row| Listed {
-                kid: row.id.clone(),
-                set: row.key_set.clone(),
-                alg: row.alg.clone(),
-                created_at: row.created_at.rfc3339(),
-                active_from: row.active_from.rfc3339(),
-                retire_at: row.retire_at.map(Timestamp::rfc3339),
-                state: state(row, &rows, now),
-            })
-            .collect())
-    }
-
-    async fn make(
+    /// Reads the keys, makes those that are needed, and puts them in force.
+    async fn read(
         &self,
-        set: &str,
-        alg: &str,
-        ordinal: i64,
+        _one: &MutexGuard<'_, ()>,
+        store: &Store,
+        needed: &[Purpose],
         now: Timestamp,
-        active_from: Timestamp,
-    ) -> Result<KeyRow, Error> {
-        let (id, private, public) = if set == SEAL_SET {
-            let key = Zeroizing::new(secret::random::<32>());
-            (URL_SAFE_NO_PAD.encode(secret::random::<12>()), Zeroizing::new(key.to_vec()), None)
-        } else {
-            let alg: Algorithm =
-                alg.parse().map_err(|_| Error::NotMade(jose::Error::Key("the algorithm is not known")))?;
-            // Some 70 ms of computing for RSA: not on a thread that serves requests.
-            let made = tokio::task::spawn_blocking(move || SigningKey::generate(alg)).await;
-            let (key, private) =
-                made.map_err(|_| Error::NotMade(jose::Error::Key("interrupted")))?.map_err(Error::NotMade)?;
-            let public = serde_json::to_string(&key.public_jwk()).map_err(|error| unreadable(key.kid(), error))?;
-            (key.kid().to_owned(), private, Some(public))
+    ) -> Result<Arc<Live>, Error> {
+        let Inner { system, live, .. } = &*self.0;
+        let mut rows = store.keys().await?;
+        // A succession never ends: where its last key was revoked and whoever did that came no further, it goes on here.
+        let missing = |rows: &[KeyRow]| -> Option<Purpose> {
+            let mut all = needed.iter().copied().chain(Purpose::all(rows));
+            all.find(|purpose| purpose.newest(rows).is_none())
         };
-        Ok(KeyRow {
-            private_sealed: self.0.system.seal(&row_identity(set, &id), &private),
-            id,
-            key_set: set.to_owned(),
-            ordinal,
-            key_use: if set == SEAL_SET { "seal" } else { "sig" }.to_owned(),
-            alg: alg.to_owned(),
-            public,
-            created_at: now,
-            active_from,
-            retire_at: None,
-        })
-    }
-
-    fn open(&self, rows: &[KeyRow], now: Timestamp) -> Result<Live, Error> {
-        let in_force = || rows.iter().filter(|row| row.retire_at.is_none_or(|at| at > now));
-        let mut sealing = Vec::new();
-        let mut signing = Vec::new();
-        let mut published: Vec<Jwk> = Vec::new();
-        for row in in_force() {
-            let private = self
-                .0
-                .system
-                .open(&row_identity(&row.key_set, &row.id), &row.private_sealed)
-                .ok_or_else(|| Error::Sealed { id: row.id.clone(), key_set: row.key_set.clone() })?;
-            if row.key_set == SEAL_SET {
-                let key: &[u8; 32] = private.as_slice().try_into().map_err(|_| unreadable(&row.id, "not 32 bytes"))?;
-                sealing.push((row.active_from, SealingKey::new(key)));
-            } else {
-                let alg: Algorithm = row.alg.parse().map_err(|_| unreadable(&row.id, "unknown algorithm"))?;
-                let key = SigningKey::from_pkcs8(alg, &private).map_err(|error| unreadable(&row.id, error))?;
-                published.push(key.public_jwk());
-                signing.push(Signing { key, active_from: row.active_from });
+        let mut opened = false;
+        while let Some(purpose) = missing(&rows) {
+            if !opened {
+                // Under a secret that does not open the others no key is made.
+                Opened::of(&rows, system, live.load().as_deref(), now)?;
+                opened = true;
             }
+            let made = make(system, purpose, purpose.next_ordinal(&rows), now, now).await?;
+            if store.insert_key(&made).await? {
+                tracing::info!(kid = made.id, set = made.key_set, alg = made.alg, "a key was made");
+            }
+            rows = store.keys().await?;
         }
-        // Newest first, but what is not in use yet comes last: it opens, and does not seal.
-        sealing.sort_by_key(|(active_from, _)| (*active_from > now, std::cmp::Reverse(*active_from)));
-        signing.sort_by_key(|signing| std::cmp::Reverse(signing.active_from));
-        if sealing.is_empty() || signing.is_empty() {
-            return Err(unreadable("(none)", "there is no key in force"));
-        }
-        let published = KeySet::new(published);
-        let jwks = serde_json::to_vec(&published).map_err(|error| unreadable("(jwks)", error))?;
-        Ok(Live {
-            sealer: Sealer::new(sealing.into_iter().map(|(_, key)| key).collect()),
-            signing,
-            published,
-            etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(secret::sha256(&jwks))),
-            jwks: jwks.into(),
-        })
+        let read = Arc::new(Live::open(&rows, system, live.load().as_deref(), now)?);
+        live.store(Some(Arc::clone(&read)));
+        Ok(read)
     }
-}
-
-impl Live {
-    /// The key that signs now.
-    pub fn signer(&self, now: Timestamp) -> &SigningKey {
-        let current = self.signing.iter().find(|signing| signing.active_from <= now);
-        &current.unwrap_or(&self.signing[self.signing.len() - 1]).key
-    }
-
-    /// Verifies an ID token of ours, whatever its age, by any published key.
-    pub fn verify_id_token(&self, token: &str) -> Result<serde_json::Map<String, serde_json::Value>, jose::Refusal> {
-        let expect = Expect { algs: &[Algorithm::Rs256], typ: &["JWT"], typ_optional: true };
-        self.published.verify(token, &expect).map(|verified| verified.claims)
-    }
-}
-
-fn next_ordinal(rows: &[KeyRow], set: &str, alg: &str) -> i64 {
-    rows.iter().filter(|row| row.key_set == set && row.alg == alg).map(|row| row.ordinal).max().unwrap_or(0) + 1
 }
 
 /// What a sealed private key is bound to: moved to another row it does not open.
@@ -280,21 +224,4 @@ fn row_identity(set: &str, id: &str) -> String {
 
 fn unreadable(id: &str, reason: impl std::fmt::Display) -> Error {
     Error::Unreadable { id: id.to_owned(), reason: format!("{reason}") }
-}
-
-fn state(row: &KeyRow, rows: &[KeyRow], now: Timestamp) -> &'static str {
-    let newest_active = rows
-        .iter()
-        .filter(|other| other.key_set == row.key_set && other.alg == row.alg && other.active_from <= now)
-        .map(|other| other.ordinal)
-        .max();
-    if row.retire_at.is_some_and(|at| at <= now) {
-        "retired"
-    } else if row.active_from > now {
-        "published"
-    } else if newest_active == Some(row.ordinal) {
-        "active"
-    } else {
-        "verifying"
-    }
 }

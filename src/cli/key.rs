@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use super::output::{Format, print, print_json, table};
 use super::{Global, open};
 use crate::app::App;
-use crate::keys::{ID_TOKEN_SET, Listed, SEAL_SET};
+use crate::jose::Algorithm;
+use crate::keys::{ID_TOKEN_SET, Listed, Revoked, Rotated, SEAL_SET, SETS};
 
 #[derive(Debug, Args)]
 pub struct Keys {
@@ -19,16 +20,52 @@ pub struct Keys {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Lists all keys, newest first in their set; nothing of a private key.
-    List,
-    /// Adds a successor. It is published at once and in use when every cache has seen it; what the old key signed or
-    /// sealed stays good.
     #[command(after_help = "\
+States:
+  published   everybody may have it; it takes over at ACTIVE FROM
+  active      it signs, or seals
+  verifying   it signs no more; what it has signed verifies until RETIRES
+  opening     the same for a key that sealed
+  retired     nothing that it has signed or sealed is alive; it leaves the list after 30 days
+  revoked     whatever it has signed or sealed is refused")]
+    List,
+    /// Adds a successor before its time. It is published at once, and in use when every cache has had the time to see it
+    /// (keys.rotation.publish_ahead); what the key before it has signed or sealed stays good.
+    ///
+    /// The server does this by itself every keys.rotation.interval. A successor that waits for its time already is left
+    /// alone. For a key that somebody else may have, use `hydrant key revoke`.
+    #[command(after_help = "\
+Sets:
+  hydra.openid.id-token      signs ID tokens and logout tokens
+  hydra.jwt.access-token     signs access tokens that are JWTs
+  hydrant.seal               seals opaque tokens, codes, challenges and cookies
+
 Examples:
-  hydrant key rotate                              what signs ID tokens
+  hydrant key rotate                              what signs ID tokens, for each algorithm in use
+  hydrant key rotate --alg ES256                  only the key for ES256
   hydrant key rotate --set hydrant.seal           what seals tokens, codes and challenges")]
     Rotate {
-        #[arg(long, value_name = "SET", default_value = ID_TOKEN_SET, value_parser = [ID_TOKEN_SET, SEAL_SET])]
+        /// Whose keys.
+        #[arg(long, value_name = "SET", default_value = ID_TOKEN_SET, value_parser = SETS)]
         set: String,
+        /// Only the key for this algorithm; every algorithm of the set unless given.
+        #[arg(long, value_name = "ALG")]
+        alg: Option<String>,
+    },
+    /// Ends a key that somebody else may have. It leaves the published keys at once; what it has signed or sealed is
+    /// refused everywhere, and another key takes its place at once.
+    ///
+    /// Whoever holds tokens or cookies of a revoked key has to sign in again. To replace a key without that, use
+    /// `hydrant key rotate`.
+    #[command(after_help = "\
+Examples:
+  hydrant key list
+  hydrant key revoke kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
+  hydrant key revoke -- -rK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4kP    a KEY ID that begins with a dash")]
+    Revoke {
+        /// The key's id, as `hydrant key list` shows it.
+        #[arg(value_name = "KEY ID")]
+        kid: String,
     },
 }
 
@@ -36,21 +73,81 @@ pub async fn run(args: &Keys, global: &Global) -> Result<()> {
     match &args.what {
         What::List => show(&open::with_app(global, list).await?, args.format),
         // The keys are read first: a key must not be added under a secret that does not open the others.
-        What::Rotate { set } => {
-            let listed = open::with_keys(global, async |app| {
-                if !app.keys.rotate(&app.store, set, app.clock.now()).await? {
-                    bail!("another process has rotated {set} at this moment; see `hydrant key list`");
-                }
-                list(app).await
-            })
-            .await?;
-            show(&listed.into_iter().filter(|key| key.set == *set).collect::<Vec<_>>(), args.format)
+        What::Rotate { set, alg } => {
+            let rotated = open::with_keys(global, async |app| rotate(app, set, alg.as_deref()).await).await?;
+            show_rotated(&rotated, args.format)
+        }
+        What::Revoke { kid } => {
+            let revoked =
+                open::with_keys(global, async |app| Ok(app.keys.revoke(&app.store, kid, app.clock.now()).await?));
+            match revoked.await? {
+                Some(revoked) => show_revoked(&revoked, args.format),
+                None => bail!("there is no key {kid} that could be revoked; see `hydrant key list`"),
+            }
         }
     }
 }
 
 async fn list(app: &App) -> Result<Vec<Listed>> {
     Ok(app.keys.list(&app.store, app.clock.now()).await?)
+}
+
+async fn rotate(app: &App, set: &str, alg: Option<&str>) -> Result<Vec<Rotated>> {
+    let mut purposes = app.keys.successions(&app.store, set).await?;
+    if let Some(alg) = alg {
+        purposes.retain(|purpose| purpose.alg() == alg);
+    }
+    if purposes.is_empty() {
+        let Some(alg) = alg else { bail!("the set {set} has no keys yet; they are made when they are first needed") };
+        if set != SEAL_SET && alg.parse::<Algorithm>().is_err() {
+            let known = Algorithm::ALL.map(Algorithm::as_str).join(", ");
+            bail!("--alg: {alg} is no algorithm of this server; it has {known}");
+        }
+        bail!("the set {set} has no key for {alg} yet; one is made when it is first needed");
+    }
+    let mut rotated = Vec::new();
+    for purpose in purposes {
+        rotated.push(app.keys.rotate(&app.store, purpose, app.clock.now()).await?);
+    }
+    Ok(rotated)
+}
+
+fn verb(set: &str) -> &'static str {
+    if set == SEAL_SET { "seals" } else { "signs" }
+}
+
+fn show_rotated(rotated: &[Rotated], format: Format) -> Result<()> {
+    if format == Format::Json {
+        return print_json(&rotated);
+    }
+    rotated.iter().try_for_each(|rotated| {
+        let (Rotated::Made(next) | Rotated::AlreadyThere(next)) = rotated;
+        let (set, alg, kid, verb) = (next.set, next.alg, &next.kid, verb(next.set));
+        print(&match rotated {
+            Rotated::Made(_) => format!(
+                "{set} {alg}: made the key {kid}. It is published now and {verb} from {} on; \
+                 what the key before it {verb} until then stays good.\n",
+                next.active_from
+            ),
+            Rotated::AlreadyThere(_) => format!(
+                "{set} {alg}: made nothing: the key {kid} is there already and {verb} from {} on.\n",
+                next.active_from
+            ),
+        })
+    })
+}
+
+fn show_revoked(revoked: &Revoked, format: Format) -> Result<()> {
+    if format == Format::Json {
+        return print_json(revoked);
+    }
+    let (verb, was) = if revoked.set == SEAL_SET { ("seals", "sealed") } else { ("signs", "signed") };
+    let next = revoked.in_use.as_ref().map(|kid| format!(" The key {kid} {verb} from now on.")).unwrap_or_default();
+    print(&format!(
+        "{} {}: the key {} is revoked; what it has {was} is refused.{next}\n\
+         Servers that run on this database know within a moment.\n",
+        revoked.set, revoked.alg, revoked.kid
+    ))
 }
 
 fn show(keys: &[Listed], format: Format) -> Result<()> {

@@ -357,12 +357,23 @@ pub struct Ui {
     pub accent_color: Setting<String>,
 }
 
-/// Signing keys.
+/// The keys that sign and seal.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Keys {
-    /// How long JWKS and discovery may be cached; a new key is published twice as long before it signs.
+    /// How long JWKS and discovery may be cached.
     #[schemars(extend("default" = "5m"))]
     pub max_age: Setting<Duration>,
+    pub rotation: Rotation,
+}
+
+/// How keys follow one another.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Rotation {
+    /// How long a key is in use before its successor takes over; 0 for as long as nobody rotates it by hand.
+    #[schemars(extend("default" = "2160h"))]
+    pub interval: Setting<Duration>,
+    /// How long a new key is published before it is in use; twice `keys.max_age` unless set, and never less.
+    pub publish_ahead: Setting<Option<Duration>>,
 }
 
 /// What keeps one caller from spending everybody's resources.

@@ -1,6 +1,7 @@
 //! From the key tree as written to the configuration as used: every rule is checked, and each broken one noted.
 
 mod cookies;
+mod keys;
 mod listener;
 mod secrets;
 mod urls;
@@ -16,7 +17,7 @@ use super::raw::{self, Raw};
 use super::setting::{Check, Setting};
 use super::value::Lifetime;
 use super::{
-    Accounts, Argon2Params, Clients, Config, Database, Keys, Limits, Log, OAuth2, Oidc, ResponseType, Strategies, Ttl, Ui,
+    Accounts, Argon2Params, Clients, Config, Database, Limits, Log, OAuth2, Oidc, ResponseType, Strategies, Ttl, Ui,
 };
 use crate::secret::Secret;
 
@@ -43,7 +44,7 @@ pub fn build(raw: &Raw, check: &mut Check) -> Config {
         clients: clients(&raw.clients.http, check),
         accounts: accounts(&raw.accounts, check),
         ui: ui(&raw.ui, check),
-        keys: Keys { max_age: lasts(check, &raw.keys.max_age, SECOND, DAY) },
+        keys: keys::build(&raw.keys, check),
         limits: limits(&raw.limits, check),
     }
 }

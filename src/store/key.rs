@@ -1,8 +1,11 @@
 //! Keys: made once for all replicas, kept sealed.
 
-use super::db::{Result, row, sql};
+use std::time::Duration;
+
+use super::db::{Json, Result, Tx, row, sql};
 use super::{Store, events};
 use crate::clock::Timestamp;
+use crate::oauth::client_metadata::Lifespans;
 
 row! {
     /// A key as it is kept.
@@ -23,49 +26,141 @@ row! {
     }
 }
 
+/// `retire_at` of a key that was revoked: in the past by every clock.
+const REVOKED: Timestamp = Timestamp::from_millis(0);
+
+/// Clients of one statement.
+const PAGE: i64 = 1000;
+
+impl KeyRow {
+    pub fn is_revoked(&self) -> bool {
+        self.retire_at == Some(REVOKED)
+    }
+}
+
 impl Store {
     /// All keys that are not long retired, newest first.
     pub async fn keys(&self) -> Result<Vec<KeyRow>> {
         sql!(self, fetch_all, "SELECT * FROM keys ORDER BY key_set, alg, ordinal DESC")
     }
 
-    /// Adds a key, and gives those before it in its set an end. Of two replicas that add the same ordinal one wins; the
-    /// other is told `false` and finds the winner's.
-    pub async fn insert_key(&self, key: &KeyRow, retire_others_at: Option<Timestamp>) -> Result<bool> {
+    /// Adds a key. Of two replicas that add the same ordinal one wins; the other is told `false` and finds the winner's.
+    pub async fn insert_key(&self, key: &KeyRow) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let inserted = sql!(
+        let inserted = match insert(&mut tx, key).await {
+            // At the stricter isolation levels PostgreSQL says so instead of doing nothing.
+            Err(error) if error.is_transient() => return Ok(false),
+            inserted => inserted?,
+        };
+        if inserted {
+            events::keys_changed(&mut tx).await?;
+            tx.commit().await?;
+        }
+        Ok(inserted)
+    }
+
+    /// Gives the keys before this one in its succession an end. Those that have one keep it.
+    pub async fn retire_keys_before(&self, key: &KeyRow, retire_at: Timestamp) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let retired = sql!(
             &mut tx,
             execute,
-            "INSERT INTO keys (id, key_set, ordinal, key_use, alg, private_sealed, public, created_at, active_from, retire_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-            &key.id,
+            "UPDATE keys SET retire_at = $4 WHERE key_set = $1 AND alg = $2 AND ordinal < $3 AND retire_at IS NULL",
             &key.key_set,
-            key.ordinal,
-            &key.key_use,
             &key.alg,
-            &key.private_sealed,
-            key.public.as_deref(),
-            key.created_at,
-            key.active_from,
-            key.retire_at,
+            key.ordinal,
+            retire_at,
         )?;
-        if inserted == 0 {
+        if retired > 0 {
+            events::keys_changed(&mut tx).await?;
+            tx.commit().await?;
+        }
+        Ok(retired)
+    }
+
+    /// Ends a key at once, and forgets its private part. A successor that only waits for its time takes over now; where
+    /// there is none, `successor` does. `false` where the key is not there or was revoked before.
+    pub async fn revoke_key(&self, key: &KeyRow, successor: Option<&KeyRow>, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let revoked = sql!(
+            &mut tx,
+            execute,
+            "UPDATE keys SET retire_at = $2, private_sealed = ''
+              WHERE id = $1 AND (retire_at IS NULL OR retire_at <> $2)",
+            &key.id,
+            REVOKED,
+        )?;
+        if revoked == 0 {
             return Ok(false);
         }
-        if let Some(retire_at) = retire_others_at {
-            sql!(
-                &mut tx,
-                execute,
-                "UPDATE keys SET retire_at = $4
-                  WHERE key_set = $1 AND alg = $2 AND ordinal < $3 AND retire_at IS NULL",
-                &key.key_set,
-                &key.alg,
-                key.ordinal,
-                retire_at,
-            )?;
+        if let Some(successor) = successor {
+            insert(&mut tx, successor).await?;
         }
+        sql!(
+            &mut tx,
+            execute,
+            "UPDATE keys SET active_from = $3
+              WHERE key_set = $1 AND alg = $2 AND retire_at IS NULL AND active_from > $3
+                AND NOT EXISTS (SELECT 1 FROM keys AS other
+                                 WHERE other.key_set = $1 AND other.alg = $2 AND other.active_from <= $3
+                                   AND (other.retire_at IS NULL OR other.retire_at > $3))",
+            &key.key_set,
+            &key.alg,
+            now,
+        )?;
         events::keys_changed(&mut tx).await?;
         tx.commit().await?;
         Ok(true)
     }
+
+    /// Forgets the keys that were retired before. Those that were revoked stay: they are few, and evidence.
+    pub async fn forget_keys(&self, retired_before: Timestamp) -> Result<u64> {
+        sql!(self, execute, "DELETE FROM keys WHERE retire_at <= $1 AND retire_at <> $2", retired_before, REVOKED)
+    }
+
+    /// The longest life that any client has registered for its access or ID tokens; zero where none has.
+    pub async fn longest_lifespan(&self) -> Result<Duration> {
+        let mut longest = Duration::ZERO;
+        let mut after: Option<String> = None;
+        loop {
+            let page: Vec<(String, Json<Lifespans>)> = sql!(
+                self,
+                fetch_all,
+                "SELECT id, metadata FROM clients
+                  WHERE (CAST($1 AS TEXT) IS NULL OR id > $1) AND metadata LIKE '%_token_lifespan%'
+                  ORDER BY id LIMIT $2",
+                after.as_deref(),
+                PAGE,
+            )?;
+            let of_signed = |name: &str| !name.ends_with("_refresh_token_lifespan");
+            for (_, Json(lifespans)) in &page {
+                let lives = lifespans.iter().filter(|(name, _)| of_signed(name)).map(|(_, life)| life.duration());
+                longest = lives.fold(longest, Duration::max);
+            }
+            match page.last() {
+                Some((id, _)) if page.len() == usize::try_from(PAGE).unwrap_or(usize::MAX) => after = Some(id.clone()),
+                _ => return Ok(longest),
+            }
+        }
+    }
+}
+
+async fn insert(tx: &mut Tx, key: &KeyRow) -> Result<bool> {
+    let inserted = sql!(
+        &mut *tx,
+        execute,
+        "INSERT INTO keys (id, key_set, ordinal, key_use, alg, private_sealed, public, created_at, active_from, retire_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+        &key.id,
+        &key.key_set,
+        key.ordinal,
+        &key.key_use,
+        &key.alg,
+        &key.private_sealed,
+        key.public.as_deref(),
+        key.created_at,
+        key.active_from,
+        key.retire_at,
+    )?;
+    Ok(inserted == 1)
 }

@@ -96,9 +96,22 @@ async fn a_key_gets_a_successor() {
         signing.map(|key| key["state"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(states(&run(&["key", "list"]).json()), ["active"]);
-    assert_eq!(states(&run(&["key", "rotate"]).json()), ["published", "active"]);
+    let made = run(&["key", "rotate"]).json();
+    assert_eq!((&made[0]["outcome"], &made[0]["alg"]), (&Value::from("made"), &Value::from("RS256")), "{made}");
+    let again = run(&["key", "rotate", "--alg", "RS256"]).json();
+    assert_eq!(again[0]["outcome"], "already_there", "{again}");
+    assert_eq!((&again[0]["kid"], &again[0]["active_from"]), (&made[0]["kid"], &made[0]["active_from"]));
     let listed = run(&["key", "list"]);
+    assert_eq!(states(&listed.json()), ["published", "active"]);
     assert!(!listed.stdout.contains("private"), "{}", listed.stdout);
+    let sealing = run(&["key", "rotate", "--set", "hydrant.seal"]).json();
+    assert_eq!((&sealing[0]["set"], sealing.as_array().unwrap().len()), (&Value::from("hydrant.seal"), 1));
+
+    run(&["key", "rotate", "--set", "hydra.jwt.access-token"]).failed(1, "has no keys yet");
+    run(&["key", "rotate", "--alg", "ES256"]).failed(1, "no key for ES256 yet");
+    run(&["key", "rotate", "--alg", "HS256"]).failed(1, "no algorithm of this server");
+    run(&["key", "rotate", "--set", "x"]).failed(2, "hydra.openid.id-token");
+    run(&["key", "revoke", "nobody"]).failed(1, "hydrant key list");
 }
 
 /// Exit status 2 and every problem at once; a password in `dsn` is never printed.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hydrant::clock::Clock;
-use hydrant::keys::ID_TOKEN_SET;
+use hydrant::jose::Algorithm;
+use hydrant::keys::{KeyUse, Purpose};
 
 use crate::support::{Authorize, Database, Server, race, verify_with};
 
@@ -106,7 +107,8 @@ async fn co_10_in_turns_tokens_verify_across_rotations() {
     let mut issued = Vec::new();
     for round in 0..6 {
         let rotating = &servers[round % 2];
-        rotating.app().keys.rotate(&rotating.app().store, ID_TOKEN_SET, clock.now()).await.unwrap();
+        let rs256 = Purpose::Sign(KeyUse::IdToken, Algorithm::Rs256);
+        rotating.app().keys.rotate(&rotating.app().store, rs256, clock.now()).await.unwrap();
         for (server, browser) in servers.iter().zip(&mut browsers) {
             // What the replicas tell each other arrives in its own time; a relying party reads the keys when it gets a token.
             let code = browser.code(&Authorize::web(), "alice").await;

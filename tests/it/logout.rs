@@ -1,5 +1,7 @@
 //! Logout that a relying party or the person begins: OpenID Connect RP-Initiated Logout 1.0.
 
+use hydrant::jose::Algorithm;
+use hydrant::keys::{KeyUse, Purpose};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Authorize, Browser, PASSWORD, Server};
@@ -33,7 +35,8 @@ fn signed(server: &Server, id_token: &str, typ: &str, change: impl FnOnce(&mut V
     let keys = server.app().keys.live().unwrap();
     let mut claims = Value::Object(keys.verify_id_token(id_token).unwrap());
     change(&mut claims);
-    keys.signer(server.clock.now()).sign(typ, &claims).unwrap()
+    let signer = keys.signer(KeyUse::IdToken, Algorithm::Rs256, server.clock.now()).unwrap();
+    signer.sign(typ, &claims).unwrap()
 }
 
 /// RP-Initiated Logout section 2: no parameter is required.
@@ -204,7 +207,8 @@ async fn lo_07_an_old_hint_is_accepted() {
     }
     let (mut browser, hint) = signed_in(&server).await;
     let app = server.app();
-    assert!(app.keys.rotate(&app.store, hydrant::keys::ID_TOKEN_SET, server.clock.now()).await.unwrap());
+    let rs256 = Purpose::Sign(KeyUse::IdToken, Algorithm::Rs256);
+    app.keys.rotate(&app.store, rs256, server.clock.now()).await.unwrap();
     server.pass(3600 - 1);
     app.keys.load(&app.store, server.clock.now()).await.unwrap();
     let answer =

@@ -157,7 +157,7 @@ async fn jk_02_a_rotation_while_both_run_is_seen_by_both() {
     let code = both.browser().code(&Authorize::web(), "alice").await;
     for set in ["hydra.openid.id-token", "hydrant.seal"] {
         let ran = processes[0].setup.run(&["key", "rotate", "--set", set, "--format", "json"]).await;
-        assert_eq!(ran.json().as_array().unwrap().len(), 2, "{ran:?}");
+        assert_eq!(ran.json()[0]["outcome"], "made", "{ran:?}");
     }
     for server in [first, second] {
         soon("the new key is not published", async || jwks(server).await["keys"].as_array().unwrap().len() == 2).await;

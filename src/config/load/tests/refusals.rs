@@ -125,6 +125,13 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("ui: {accent_color: blue}", "ui.accent_color", "must be a colour as #rrggbb"),
     ("ui: {title: ''}", "ui.title", "must be 1 to 100 characters"),
     ("keys: {max_age: 0s}", "keys.max_age", "must be from 1s to 24h"),
+    ("keys: {rotation: {publish_ahead: 9m}}", "keys.rotation.publish_ahead", "must be from 10m (twice keys.max_age)"),
+    ("keys: {rotation: {interval: 23h}}", "keys.rotation.interval", "must be 0, or from 24h to 87600h"),
+    (
+        "keys: {rotation: {interval: 24h, publish_ahead: 13h}}",
+        "keys.rotation.interval",
+        "must be 0, or from 26h to 87600h",
+    ),
     ("limits: {login: {per_account: 0}}", "limits.login.per_account", "must be from 1 to 10000"),
     ("limits: {login: {per_address: 0}}", "limits.login.per_address", "must be from 1 to 1000000"),
     ("limits: {login: {window: 25h}}", "limits.login.window", "must be from 1s to 24h"),

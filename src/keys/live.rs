@@ -1,0 +1,164 @@
+//! The keys as they stood when they were last read: what signs, what verifies, what is published.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Error, KeyUse, Purpose, row_identity, unreadable};
+use crate::clock::Timestamp;
+use crate::jose::{Algorithm, Expect, Jwk, KeySet, Refusal, SigningKey};
+use crate::seal::{Sealer, SealingKey, SystemSeal};
+use crate::secret;
+use crate::store::key::KeyRow;
+
+/// The keys in force. Nothing in it changes; a change of keys is another of it.
+pub struct Live {
+    pub sealer: Sealer,
+    /// Newest first in their succession.
+    signing: Vec<Signing>,
+    id_token: KeySet,
+    access_token: KeySet,
+    /// The body of `/.well-known/jwks.json`.
+    pub jwks: Bytes,
+    pub etag: String,
+}
+
+struct Signing {
+    key: Arc<SigningKey>,
+    use_: KeyUse,
+    active_from: Timestamp,
+}
+
+impl Live {
+    /// The key that signs now; `None` where nobody has needed one of this use and algorithm yet (`Keys::ensure`).
+    pub fn signer(&self, use_: KeyUse, alg: Algorithm, now: Timestamp) -> Option<&SigningKey> {
+        let mut oldest = None;
+        for signing in self.signing.iter().filter(|signing| signing.use_ == use_ && signing.key.alg() == alg) {
+            if signing.active_from <= now {
+                return Some(&signing.key);
+            }
+            oldest = Some(&*signing.key);
+        }
+        // By our clock none is in use yet: a replica whose clock is ahead has made the first, or ours was set back.
+        oldest
+    }
+
+    /// Verifies an ID token of ours, whatever its age, by any published key that signs ID tokens. Where the refusal
+    /// `is_unknown_key()` another replica may have signed with a key that has not been read here yet.
+    pub fn verify_id_token(&self, token: &str) -> Result<Map<String, Value>, Refusal> {
+        let expect = Expect { algs: &Algorithm::ALL, typ: &["JWT"], typ_optional: true };
+        self.id_token.verify(token, &expect).map(|verified| verified.claims)
+    }
+
+    /// The same for a JWT access token (RFC 9068 section 4), by the keys that sign those.
+    pub fn verify_access_token(&self, token: &str) -> Result<Map<String, Value>, Refusal> {
+        let expect = Expect { algs: &Algorithm::ALL, typ: &["at+jwt"], typ_optional: false };
+        self.access_token.verify(token, &expect).map(|verified| verified.claims)
+    }
+
+    /// Opens the rows in force. What `before` has open already is not opened again.
+    pub(super) fn open(
+        rows: &[KeyRow],
+        system: &SystemSeal,
+        before: Option<&Self>,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let Opened { mut sealing, mut signing } = Opened::of(rows, system, before, now)?;
+        // The newest in use seals. Where by our clock none is in use yet, the oldest does.
+        sealing.sort_by_key(|(row, _)| {
+            let waits = row.active_from > now;
+            (waits, if waits { row.ordinal } else { -row.ordinal })
+        });
+        // Newest first, and the same body on every replica.
+        signing.sort_by(|(a, _, x), (b, _, y)| {
+            let place = |row: &KeyRow, key: &SigningKey| (Reverse(row.created_at), Reverse(row.ordinal), key.alg());
+            place(a, x).cmp(&place(b, y)).then_with(|| a.id.cmp(&b.id))
+        });
+        if sealing.is_empty() || signing.is_empty() {
+            return Err(unreadable("(none)", "there is no key in force"));
+        }
+        let of = |use_| KeySet::new(signing.iter().filter(|key| key.1 == use_).map(|key| key.2.public_jwk()).collect());
+        let (id_token, access_token) = (of(KeyUse::IdToken), of(KeyUse::AccessToken));
+        let published = Document { keys: signing.iter().map(|key| key.2.public_jwk()).collect() };
+        let jwks = serde_json::to_vec(&published).map_err(|error| unreadable("(jwks)", error))?;
+        signing.sort_by_key(|(row, ..)| Reverse(row.ordinal));
+        Ok(Self {
+            sealer: Sealer::new(sealing.into_iter().map(|(_, key)| key).collect()),
+            signing: signing
+                .into_iter()
+                .map(|(row, use_, key)| Signing { key, use_, active_from: row.active_from })
+                .collect(),
+            id_token,
+            access_token,
+            etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(secret::sha256(&jwks))),
+            jwks: jwks.into(),
+        })
+    }
+
+    fn signing_key(&self, kid: &str) -> Option<Arc<SigningKey>> {
+        self.signing.iter().find(|signing| signing.key.kid() == kid).map(|signing| Arc::clone(&signing.key))
+    }
+}
+
+#[derive(Serialize)]
+struct Document {
+    keys: Vec<Jwk>,
+}
+
+/// The rows in force with their private keys.
+pub(super) struct Opened<'a> {
+    sealing: Vec<(&'a KeyRow, SealingKey)>,
+    signing: Vec<(&'a KeyRow, KeyUse, Arc<SigningKey>)>,
+}
+
+impl<'a> Opened<'a> {
+    pub(super) fn of(
+        rows: &'a [KeyRow],
+        system: &SystemSeal,
+        before: Option<&Live>,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let mut opened = Self { sealing: Vec::new(), signing: Vec::new() };
+        for row in rows.iter().filter(|row| row.retire_at.is_none_or(|at| at > now)) {
+            let open = || {
+                system
+                    .open(&row_identity(&row.key_set, &row.id), &row.private_sealed)
+                    .ok_or_else(|| Error::Sealed { id: row.id.clone(), key_set: row.key_set.clone() })
+            };
+            match Purpose::of(row) {
+                None => {
+                    tracing::debug!(
+                        kid = row.id,
+                        set = row.key_set,
+                        alg = row.alg,
+                        "a key of a newer version is left alone"
+                    );
+                }
+                Some(Purpose::Seal) => {
+                    let private = open()?;
+                    let key: &[u8; 32] =
+                        private.as_slice().try_into().map_err(|_| unreadable(&row.id, "not 32 bytes"))?;
+                    opened.sealing.push((row, SealingKey::new(key)));
+                }
+                Some(Purpose::Sign(use_, alg)) => {
+                    let key = match before.and_then(|before| before.signing_key(&row.id)) {
+                        Some(key) => key,
+                        None => {
+                            Arc::new(SigningKey::from_pkcs8(alg, &open()?).map_err(|error| unreadable(&row.id, error))?)
+                        }
+                    };
+                    if key.kid() != row.id {
+                        return Err(unreadable(&row.id, "it is another key"));
+                    }
+                    opened.signing.push((row, use_, key));
+                }
+            }
+        }
+        Ok(opened)
+    }
+}

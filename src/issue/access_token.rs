@@ -94,12 +94,14 @@ pub(super) fn of_client(
     expires_at: Timestamp,
 ) -> Result<String> {
     let live = app.keys.live()?;
+    // The id tells the millisecond, which `iat` of a JWT does not, and which the client's cut-off is compared with.
+    let issued_at = client.issues_at(now);
     let token = AccessToken::Client {
-        id: TokenId::new(now),
+        id: TokenId::new(issued_at),
         client: client.id.clone(),
         scope: scope.clone(),
         audience: audience.clone(),
-        issued_at: client.issues_at(now),
+        issued_at,
         expires_at,
     };
     let Form::Jwt(alg) = form else { return Ok(live.sealer.seal(Kind::AccessToken, &token)) };

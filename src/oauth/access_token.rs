@@ -7,7 +7,7 @@ use super::scope::Scope;
 use super::token::AccessToken;
 use crate::clock::Timestamp;
 use crate::config::ScopeClaim;
-use crate::id::ClientId;
+use crate::id::{ClientId, TokenId};
 
 /// The claims (section 2.2).
 #[derive(Debug, Serialize)]
@@ -97,7 +97,9 @@ pub fn read(claims: &Map<String, Value>, issuer: &str) -> Option<AccessToken> {
     let Some(Value::Array(audience)) = claims.get("aud") else { return None };
     let audience: Vec<String> =
         audience.iter().filter_map(Value::as_str).filter(|one| *one != issuer).map(str::to_owned).collect();
-    let (id, issued_at, expires_at) = (text("jti")?.parse().ok()?, time("iat")?, time("exp")?);
+    let id: TokenId = text("jti")?.parse().ok()?;
+    // To the millisecond, which `iat` is not.
+    let (issued_at, expires_at) = (id.made_at(), time("exp")?);
     let Some(gid) = text("gid") else {
         let client = ClientId::new(text("client_id")?);
         return Some(AccessToken::Client { id, client, scope, audience, issued_at, expires_at });
@@ -112,7 +114,7 @@ pub fn read(claims: &Map<String, Value>, issuer: &str) -> Option<AccessToken> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{GrantId, TokenId};
+    use crate::id::GrantId;
 
     const ISSUER: &str = "https://op.example";
 
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let now = Timestamp::from_seconds(1_753_358_400);
+        let now = Timestamp::from_millis(1_753_358_400_123);
         let scope = Scope::parse("openid photos.read").unwrap();
         let audience = vec!["https://api.example".to_owned()];
         let (id, expires_at) = (TokenId::new(now), Timestamp::from_seconds(1_753_362_000));

@@ -26,7 +26,7 @@ async fn aud(server: &Server, tokens: &Tokens) -> Value {
 #[tokio::test]
 async fn a_resource_narrows_and_never_widens() {
     let server = Server::start().await;
-    server.front_client("api", json!({ "response_types": ["code"] })).await;
+    server.front_client("api", json!({})).await;
     let both = Authorize::of("api", URI).set("scope", "openid offline_access").add("resource", API).add("resource", OTHER);
     let all = redeem(&server, "api", &both, &[]).await.tokens();
     assert_eq!(aud(&server, &all).await, json!([API, OTHER]));
@@ -55,7 +55,7 @@ async fn a_resource_narrows_and_never_widens() {
 #[tokio::test]
 async fn a_remembered_consent_covers_its_audience() {
     let server = Server::start().await;
-    server.front_client("api", json!({ "response_types": ["code"] })).await;
+    server.front_client("api", json!({})).await;
     let ask = |audience: &str| Authorize::of("api", URI).set("audience", audience);
     let mut browser = server.browser();
     browser.journey(&ask(API), "alice").await;
@@ -95,7 +95,7 @@ async fn scope_strategies() {
 async fn a_client_has_lifetimes_of_its_own() {
     let server = Server::start().await;
     let own = json!({
-        "response_types": ["code"], "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
         "authorization_code_grant_access_token_lifespan": "1m", "authorization_code_grant_id_token_lifespan": "2m",
         "authorization_code_grant_refresh_token_lifespan": "3m", "refresh_token_grant_access_token_lifespan": "4m",
         "refresh_token_grant_id_token_lifespan": "5m", "refresh_token_grant_refresh_token_lifespan": "6m",

@@ -8,7 +8,7 @@ const URI: &str = "https://rp.example/cb";
 
 async fn server() -> Server {
     let server = Server::with(|config| config.oidc.supported_claims = vec!["role".to_owned()]).await;
-    server.front_client("all", json!({ "response_types": ["code"] })).await;
+    server.front_client("all", json!({})).await;
     let carol = json!({
         "name": "Carol", "name#de": "Karola", "given_name": "Carol", "birthdate": "1990-01-01", "role": "admin",
         "secret_note": "x", "address": { "country": "FR" }, "phone_number": "+1", "updated_at": 1,
@@ -75,7 +75,7 @@ async fn a_claim_is_told_where_it_was_asked_for() {
 #[tokio::test]
 async fn a_claim_by_name_is_no_way_around_the_registration() {
     let server = server().await;
-    server.front_client("few", json!({ "response_types": ["code"], "scope": "openid email" })).await;
+    server.front_client("few", json!({ "scope": "openid email" })).await;
     let claims = json!({ "userinfo": { "name": null, "email": null, "secret_note": null, "sub": null, "iss": null } });
     let request = Authorize::of("few", URI).set("claims", &claims.to_string());
     let mut browser = server.browser();
@@ -158,6 +158,11 @@ async fn az_26_a_malformed_claims_parameter_is_refused() {
     for claims in ["x", "[]", "{", r#"{"userinfo":[]}"#, r#"{"userinfo":{"name":1}}"#, &deep, &long] {
         server.assert_back(&Authorize::web().set("claims", claims), "invalid_request").await;
     }
+    let large = server.ask(&Authorize::web().set("claims", &"x".repeat(20 * 1024))).await;
+    assert_eq!(large.get.status, 414);
+    let form = Authorize::web().set("claims", &"x".repeat(1024 * 1024));
+    let answer = server.http.post(server.url("/oauth2/auth")).form(form.fields()).send().await.unwrap();
+    Answer::of(answer).await.assert_error(413, "invalid_request");
 }
 
 /// AZ-26: a `sub` that is asked for is the one who answers, or nobody.
@@ -205,7 +210,7 @@ async fn az_28_an_essential_acr_is_reached_or_refused() {
 #[tokio::test]
 async fn a_client_may_have_a_default_max_age() {
     let server = Server::start().await;
-    server.front_client("strict", json!({ "response_types": ["code"], "default_max_age": 60 })).await;
+    server.front_client("strict", json!({ "default_max_age": 60 })).await;
     let request = Authorize::of("strict", URI);
     let mut browser = server.browser();
     browser.journey(&request, "alice").await;

@@ -10,7 +10,7 @@ const URI: &str = "https://rp.example/cb";
 
 async fn server() -> Server {
     let server = Server::start().await;
-    server.front_client("jwt", json!({ "response_types": ["code"], "access_token_strategy": "jwt" })).await;
+    server.front_client("jwt", json!({ "access_token_strategy": "jwt" })).await;
     let robot = json!({
         "grant_types": ["client_credentials"], "response_types": [], "scope": "photos.read",
         "audience": ["https://api.example/v1"], "access_token_strategy": "jwt",
@@ -68,7 +68,7 @@ async fn the_strategies_are_the_operators() {
             config.strategies.access_token_alg = "ES256".to_owned();
         })
         .await;
-        server.front_client("sealed", json!({ "response_types": ["code"], "access_token_strategy": "opaque" })).await;
+        server.front_client("sealed", json!({ "access_token_strategy": "opaque" })).await;
         let given = server.tokens_with("openid photos.read").await;
         let claims = verified(&server, &given.access_token).await;
         assert_eq!((claims.contains_key("scope"), claims.contains_key("scp")), (scope, scp));

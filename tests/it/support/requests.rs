@@ -198,9 +198,18 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.body);
         let location = self.location().unwrap();
         assert!(location.starts_with("https://rp.example/cb?"), "{location}");
-        assert_eq!(self.parameter("error").as_deref(), Some(code), "{location}");
-        assert_eq!(self.parameter("iss").as_deref(), Some(server.issuer.as_str()), "{location}");
-        assert_eq!(self.parameter("code"), None, "{location}");
+        self.assert_refusal(server, code);
+    }
+
+    /// Asserts that the response, wherever it is, is this error and nothing else.
+    #[track_caller]
+    pub fn assert_refusal(&self, server: &Server, code: &str) {
+        let response = self.response();
+        assert_eq!(response.get("error").map(String::as_str), Some(code), "{response:?}");
+        assert_eq!(response.get("iss"), Some(&server.issuer), "{response:?}");
+        for name in ["code", "access_token", "id_token"] {
+            assert!(!response.contains_key(name), "{response:?}");
+        }
     }
 
     /// The value of a hidden field.

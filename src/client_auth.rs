@@ -7,12 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::app::App;
-use crate::attempts::{TooMany, household};
+use crate::client_secret;
 use crate::id::ClientId;
 use crate::oauth::client_metadata::AuthMethod;
 use crate::oauth::params::Params;
 use crate::oauth::{Error, ErrorCode, Result};
-use crate::password::PasswordError;
 use crate::secret::{self, Secret};
 use crate::store::client::Client;
 
@@ -126,7 +125,7 @@ pub async fn authenticate(app: &App, presented: &Presented, address: IpAddr) -> 
     match &presented.method {
         Method::None => Ok(client),
         Method::Basic(secret) | Method::Post(secret) => {
-            if is_the_secret(app, &client, secret, address).await? {
+            if client_secret::is_right(app, &client, secret, address).await? {
                 Ok(client)
             } else {
                 Err(failed())
@@ -141,62 +140,6 @@ const NOBODYS: &str = "-------------------------------------------";
 fn failed() -> Error {
     ErrorCode::InvalidClient
         .because("Client authentication failed (unknown client, no authentication included, or wrong credentials).")
-}
-
-fn refuse_busy(error: PasswordError) -> Error {
-    ErrorCode::TemporarilyUnavailable
-        .because("The server is busy checking other secrets. Please try again.")
-        .retry_after(1)
-        .caused_by(error)
-}
-
-fn refuse_guessing(TooMany(wait): TooMany) -> Error {
-    ErrorCode::TooManyRequests
-        .because("Client authentication has failed too often. Please wait and try again.")
-        .retry_after(wait.as_secs().max(1))
-}
-
-async fn is_the_secret(app: &App, client: &Client, secret: &Secret, address: IpAddr) -> Result<bool> {
-    let expired = client.secret_expires_at != 0 && client.secret_expires_at <= app.clock.now().seconds();
-    let Some(stored) = client.secret_hash.as_deref().filter(|stored| !stored.is_empty() && !expired) else {
-        return Ok(false);
-    };
-    if let Some(same) = client.is_generated_secret(secret.expose()) {
-        return Ok(same);
-    }
-    let look = async {
-        // A chosen secret can be guessed, and each guess takes a place where people's passwords are hashed. By address,
-        // so that nobody can shut a client out from elsewhere.
-        let attempt =
-            app.guard.per_address.begin((&client.id, household(address))).await.map_err(NotLooked::Guessing)?;
-        let verdict = app.guard.passwords.verify(secret, Some(stored)).await.map_err(NotLooked::Busy)?;
-        if verdict.matches {
-            attempt.succeeded();
-            if verdict.rehash {
-                rehash(app, client, stored, secret).await;
-            }
-        }
-        Ok(verdict.matches)
-    };
-    app.guard.verified_secrets.is_right(&client.id, stored, secret, look).await.map_err(|why| match why {
-        NotLooked::Guessing(wait) => refuse_guessing(wait),
-        NotLooked::Busy(error) => refuse_busy(error),
-    })
-}
-
-/// Why a secret was not looked at.
-#[derive(Clone, Copy)]
-enum NotLooked {
-    Guessing(TooMany),
-    Busy(PasswordError),
-}
-
-/// A weaker hash is replaced on the way; a failure to do so is not the client's concern.
-async fn rehash(app: &App, client: &Client, stored: &str, secret: &Secret) {
-    let Ok(stronger) = app.guard.passwords.hash(secret).await else { return };
-    if let Err(error) = app.store.rehash_client_secret(&client.id, stored, &stronger).await {
-        tracing::warn!(%error, client = %client.id, "the client's secret could not be hashed anew");
-    }
 }
 
 #[cfg(test)]

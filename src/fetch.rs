@@ -6,6 +6,8 @@
 //! passed on, so that a second look-up cannot give another answer.
 
 mod address;
+mod documents;
+mod remembered;
 
 use std::error::Error as _;
 use std::fmt;
@@ -26,6 +28,7 @@ use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use self::address::{Reach, reach};
+use self::documents::Documents;
 use crate::config::Clients;
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -76,7 +79,7 @@ pub struct Fetched {
     pub body: Bytes,
 }
 
-/// Calls out. Clones share their connections.
+/// Calls out. Clones share their connections, and what is remembered.
 #[derive(Clone)]
 pub struct Fetch {
     guard: Arc<Guard>,
@@ -88,6 +91,7 @@ pub struct Fetch {
     exempt: Client,
     places: Arc<Semaphore>,
     total: Duration,
+    documents: Arc<Documents>,
 }
 
 struct Guard {
@@ -129,6 +133,7 @@ impl Fetch {
             exceptions: config.private_ip_exception_urls.clone().into(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             total: TOTAL,
+            documents: Arc::new(Documents::new()),
         })
     }
 

@@ -122,6 +122,11 @@ impl Keys {
         self.0.max_age
     }
 
+    /// What seals under `secrets.system`.
+    pub fn system(&self) -> &SystemSeal {
+        &self.0.system
+    }
+
     /// Reads the keys, and makes what is missing. Of several replicas that start on an empty database at once, one makes
     /// each key and the others find it.
     pub async fn load(&self, store: &Store, now: Timestamp) -> Result<(), Error> {

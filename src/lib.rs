@@ -26,6 +26,7 @@ pub mod keys;
 
 pub mod app;
 
+pub mod client_documents;
 pub mod client_keys;
 pub mod client_secret;
 

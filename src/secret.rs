@@ -20,7 +20,12 @@ impl Secret {
 
     /// 256 bits of randomness as 43 characters of base64url.
     pub fn random() -> Self {
-        Self::new(URL_SAFE_NO_PAD.encode(random::<32>()))
+        Self::of_random_bytes::<32>()
+    }
+
+    /// `N` bytes of randomness in base64url.
+    pub fn of_random_bytes<const N: usize>() -> Self {
+        Self::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(random::<N>())))
     }
 
     /// The only way to the value; every call is a place to look at in review.

@@ -14,10 +14,10 @@ use crate::http::json::JsonBody;
 use crate::id::ClientId;
 use crate::oauth::client_metadata::{ClientMetadata, Rules, check_client_id, check_secret};
 use crate::oauth::{Error, ErrorCode, Result};
-use crate::password::PasswordError;
 use crate::secret::Secret;
 use crate::store::client::{Client, ClientChange, KeptSecret};
 use crate::store::db;
+use crate::{client_documents, client_secret};
 
 /// A client as it is sent. What the server makes itself (the times, the expiry of the secret) is not read.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -69,17 +69,17 @@ pub async fn create(app: &App, input: Input) -> Result<Shown> {
         None => ClientId::made(),
     };
     let metadata = checked(app, input.metadata)?;
-    let chosen = chosen_secret(input.client_secret, &metadata)?;
-    let secret = match chosen {
-        _ if metadata.is_public() => None,
-        Some(secret) => Some((hash(app, &secret).await?, secret)),
-        None => Some(made_secret()),
+    let secret = match chosen_secret(input.client_secret, &metadata)? {
+        Some(secret) => Some((client_secret::keep(app, &id, &metadata, &secret).await?, secret)),
+        None => metadata.has_use_for_secret().then(|| client_secret::make(app, &id, &metadata)),
     };
+    client_documents::check(app, &metadata, None).await?;
+    let (hash, sealed) = KeptSecret::columns(secret.as_ref().map(|(kept, _)| kept));
     let now = app.clock.now();
     let client = Client {
         id,
-        secret_hash: secret.as_ref().map(|(hash, _)| hash.clone()),
-        secret_sealed: None,
+        secret_hash: hash.map(str::to_owned),
+        secret_sealed: sealed.map(str::to_owned),
         secret_expires_at: 0,
         metadata: db::Json(metadata),
         tokens_valid_from: now,
@@ -114,8 +114,8 @@ pub async fn list(app: &App, asked: &Asked, filter: Filter<'_>) -> Result<Page<S
     Ok(Page::of(shown, asked, |client: &Shown| client.client_id.to_string()))
 }
 
-/// Replaces a client as a whole, but for its secret, which stays unless another is given. A client that becomes
-/// confidential and has none gets one, which is in the answer.
+/// Replaces a client as a whole, but for its secret, which stays unless another is given. A client that needs one and has
+/// none, or of whose only a hash is left where the secret itself is needed, gets one, which is in the answer.
 pub async fn replace(app: &App, id: &ClientId, input: Input) -> Result<Shown> {
     if input.client_id.is_some_and(|named| !named.is_empty() && named != id.as_str()) {
         return Err(ErrorCode::InvalidRequest.because("The client_id is not that of the path; it can not be changed."));
@@ -123,15 +123,15 @@ pub async fn replace(app: &App, id: &ClientId, input: Input) -> Result<Shown> {
     let metadata = checked(app, input.metadata)?;
     let chosen = chosen_secret(input.client_secret, &metadata)?;
     let before = found(app, id).await?;
-    let secret = match chosen {
-        Some(secret) => Some((hash(app, &secret).await?, secret)),
-        None if before.secret_hash.is_none() && !metadata.is_public() => Some(made_secret()),
-        None => None,
+    let (kept, secret) = match chosen {
+        Some(secret) => (Some(client_secret::keep(app, id, &metadata, &secret).await?), Some(secret)),
+        None => client_secret::rekeep(app, &before, &metadata).await?.map_or((None, None), |(kept, new)| (Some(kept), new)),
     };
-    let change = ClientChange { metadata, secret: secret.as_ref().map(|(hash, _)| KeptSecret::Hashed(hash.clone())) };
+    client_documents::check(app, &metadata, Some(before.metadata())).await?;
+    let change = ClientChange { metadata, secret: kept };
     let client = app.store.update_client(id, &change, app.clock.now()).await?.ok_or_else(unknown)?;
     tracing::info!(client = %id, new_secret = secret.is_some(), "a client was updated");
-    Ok(Shown::new(&client, secret.map(|(_, secret)| secret)))
+    Ok(Shown::new(&client, secret))
 }
 
 /// Deletes a client; its tokens are dead from then on.
@@ -169,19 +169,6 @@ fn chosen_secret(secret: Option<Secret>, metadata: &ClientMetadata) -> Result<Op
     }
     check_secret(secret.expose())?;
     Ok(Some(secret))
-}
-
-fn made_secret() -> (String, Secret) {
-    let secret = Secret::random();
-    (Client::hash_of_generated(&secret), secret)
-}
-
-async fn hash(app: &App, secret: &Secret) -> Result<String> {
-    app.guard.passwords.hash(secret).await.map_err(|error| match error {
-        PasswordError::TooLong | PasswordError::Nul => ErrorCode::InvalidClientMetadata
-            .because("Field client_secret must have at most 256 printable ASCII characters."),
-        other => super::users::not_hashed(other),
-    })
 }
 
 pub async fn on_post(State(app): State<App>, JsonBody(input): JsonBody<Input>) -> Result<Response, JsonError> {

@@ -227,7 +227,7 @@ async fn hash(app: &App, password: &Secret) -> Result<String> {
 }
 
 /// Why there is no hash of what somebody chose: because of it, because of too many others, or because of us.
-pub(super) fn not_hashed(error: PasswordError) -> Error {
+fn not_hashed(error: PasswordError) -> Error {
     match error {
         PasswordError::TooLong => ErrorCode::InvalidRequest.because("The password must have at most 256 bytes."),
         PasswordError::Nul => ErrorCode::InvalidRequest.because("The password must not have the character NUL."),

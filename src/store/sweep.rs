@@ -23,12 +23,12 @@ impl Store {
     }
 
     /// The rows that went from each table.
-    async fn sweep_batch(&self, now: Timestamp) -> Result<[u64; 5]> {
+    async fn sweep_batch(&self, now: Timestamp) -> Result<[u64; 6]> {
         let mut tx = self.begin().await?;
         if let Connection::Postgres(connection) = tx.place(true).await?.connection() {
             let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(4912)").fetch_one(connection).await?;
             if !ours {
-                return Ok([0; 5]);
+                return Ok([0; 6]);
             }
         }
         let swept = [
@@ -70,6 +70,14 @@ impl Store {
                     (SELECT subject, client_id FROM consents WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
                 now,
                 BATCH
+            )?,
+            sql!(
+                &mut tx,
+                execute,
+                "DELETE FROM used_jtis WHERE hash IN
+                    (SELECT hash FROM used_jtis WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                now,
+                BATCH,
             )?,
         ];
         tx.commit().await?;

@@ -3,7 +3,7 @@
 
 use super::validate::refused;
 use super::{AuthMethod, ClientMetadata, Rules, is_unset};
-use crate::jose::KeySet;
+use crate::jose::{Encrypter, KeySet};
 use crate::oauth::Result;
 use crate::oauth::response_mode::ResponseType;
 
@@ -50,7 +50,10 @@ impl ClientMetadata {
                 continue;
             }
             // ID-13: who asks for encryption is never answered in the clear, so the key must be there.
-            let fits = keys.as_ref().is_none_or(|keys| !keys.keys().is_empty());
+            let fits = keys.as_ref().is_none_or(|keys| {
+                let parsed = alg.parse().ok().zip(encryption_enc(enc).parse().ok());
+                parsed.is_some_and(|(alg, enc)| Encrypter::of(keys, alg, enc).is_ok())
+            });
             if !has_keys || !fits {
                 return Err(refused(format!(
                     "Field jwks or jwks_uri must hold a key for this {kind}_encrypted_response_alg."
@@ -59,6 +62,26 @@ impl ClientMetadata {
         }
         if self.request_object_encryption_alg.is_empty() && !self.request_object_encryption_enc.is_empty() {
             return Err(refused("Field request_object_encryption_enc needs the _alg beside it."));
+        }
+        Ok(())
+    }
+
+    /// RFC 7518 section 3.2: a key of an HMAC is as long as the hash at least. Only where the secret is one.
+    pub fn check_secret_as_key(&self, secret: &str) -> Result<()> {
+        let needs = |alg: &str| match alg {
+            "HS256" => 32,
+            "HS384" => 48,
+            "HS512" => 64,
+            _ => 0,
+        };
+        // Without a registered algorithm, the client chooses among those that its secret is long enough for.
+        let any = if self.auth_method() == AuthMethod::SecretJwt { 32 } else { 0 };
+        let least = self.signing_algs().into_iter().map(needs).max().unwrap_or(0).max(any);
+        if secret.len() < least {
+            return Err(refused(format!(
+                "Field client_secret must have at least {least} characters for the algorithms of the HS family that \
+                 the client is registered for (RFC 7518 section 3.2)."
+            )));
         }
         Ok(())
     }

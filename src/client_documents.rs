@@ -1,0 +1,41 @@
+//! What a registration refers to is looked at when it is made.
+
+use std::collections::HashSet;
+
+use crate::app::App;
+use crate::oauth::client_metadata::ClientMetadata;
+use crate::oauth::{Error, ErrorCode, Result};
+
+/// Looks at the documents that this registration names and that of `before` did not.
+///
+/// OpenID Connect Core section 8.1: a `sector_identifier_uri` has to list every redirect URI; otherwise anybody could join
+/// a sector, and learn what its members call a person. Keys may come later: a client can be registered before it is up.
+pub async fn check(app: &App, metadata: &ClientMetadata, before: Option<&ClientMetadata>) -> Result<()> {
+    let sector = &metadata.sector_identifier_uri;
+    let is_checked = before.is_some_and(|before| {
+        before.sector_identifier_uri == *sector && before.redirect_uris == metadata.redirect_uris
+    });
+    if !sector.is_empty() && !is_checked {
+        let members: HashSet<String> = app.fetch.sector(sector).await.ok_or_else(not_listed)?.into_iter().collect();
+        if !metadata.redirect_uris.iter().all(|uri| members.contains(uri)) {
+            return Err(not_listed());
+        }
+    }
+    let uri = &metadata.jwks_uri;
+    if !uri.is_empty() && before.is_none_or(|before| before.jwks_uri != *uri) {
+        match app.fetch.key_set(uri, None, app.clock.now()).await {
+            Some(keys) if keys.keys().is_empty() => tracing::warn!(uri, "a jwks_uri has no key that can be used"),
+            Some(_) => {}
+            None => tracing::warn!(uri, "a client is registered with a jwks_uri that gives no keys yet"),
+        }
+    }
+    Ok(())
+}
+
+/// In the same words whatever the reason: who chose the URI must not learn what he can reach through us.
+fn not_listed() -> Error {
+    ErrorCode::InvalidClientMetadata.because(
+        "Field sector_identifier_uri must lead to a JSON array that has every one of the redirect_uris in it \
+         (OpenID Connect Core section 8.1).",
+    )
+}

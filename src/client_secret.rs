@@ -1,0 +1,164 @@
+//! The secret of a client: made, kept, checked, and given back where something is signed with it.
+//!
+//! Only its hash is kept, unless the secret itself is a key (`client_secret_jwt`, HS256 and its kin): then it rests sealed
+//! under `secrets.system`, and there is no hash.
+
+use std::net::IpAddr;
+
+use crate::app::App;
+use crate::attempts::{TooMany, household};
+use crate::clock::Timestamp;
+use crate::id::ClientId;
+use crate::oauth::client_metadata::ClientMetadata;
+use crate::oauth::{Error, ErrorCode, Result};
+use crate::password::PasswordError;
+use crate::secret::{self, Secret, sha256};
+use crate::store::client::{Client, KeptSecret};
+
+/// Enough for every HMAC (RFC 7518 section 3.2).
+const KEY_BYTES: usize = 64;
+
+/// A new secret, and how it is kept.
+pub fn make(app: &App, id: &ClientId, metadata: &ClientMetadata) -> (KeptSecret, Secret) {
+    if metadata.needs_secret_back() {
+        let secret = Secret::of_random_bytes::<KEY_BYTES>();
+        (seal(app, id, &secret), secret)
+    } else {
+        let secret = Secret::random();
+        (KeptSecret::Hashed(Client::hash_of_generated(&secret)), secret)
+    }
+}
+
+/// How a secret that somebody chose is kept.
+pub async fn keep(app: &App, id: &ClientId, metadata: &ClientMetadata, chosen: &Secret) -> Result<KeptSecret> {
+    if metadata.needs_secret_back() {
+        metadata.check_secret_as_key(chosen.expose())?;
+        return Ok(seal(app, id, chosen));
+    }
+    hash(app, chosen).await.map(KeptSecret::Hashed)
+}
+
+/// What becomes of the secret where a registration is replaced and names none: how it is kept from now on, with the new
+/// one if there had to be one. `None`: it stays as it is.
+pub async fn rekeep(
+    app: &App,
+    client: &Client,
+    metadata: &ClientMetadata,
+) -> Result<Option<(KeptSecret, Option<Secret>)>> {
+    let needs_it_back = metadata.needs_secret_back();
+    match (unseal(app, client)?, &client.secret_hash) {
+        (Some(secret), _) if needs_it_back => metadata.check_secret_as_key(secret.expose()).map(|()| None),
+        // Nobody remembers whether somebody chose it, so it is hashed as if.
+        (Some(secret), _) => Ok(Some((KeptSecret::Hashed(hash(app, &secret).await?), None))),
+        (None, Some(_)) if !needs_it_back => Ok(None),
+        (None, None) if !metadata.has_use_for_secret() => Ok(None),
+        (None, _) => {
+            let (kept, secret) = make(app, &client.id, metadata);
+            Ok(Some((kept, Some(secret))))
+        }
+    }
+}
+
+/// The secret itself, for HMACs. `None` where only its hash is kept, and where it has expired.
+pub fn reveal(app: &App, client: &Client) -> Result<Option<Secret>> {
+    if is_expired(client, app.clock.now()) { Ok(None) } else { unseal(app, client) }
+}
+
+/// Whether this is the client's secret, and still good. The address is the one that guesses at a secret that somebody
+/// chose are counted by.
+pub async fn is_right(app: &App, client: &Client, presented: &Secret, address: IpAddr) -> Result<bool> {
+    if is_expired(client, app.clock.now()) {
+        return Ok(false);
+    }
+    if let Some(secret) = unseal(app, client)? {
+        // By their hashes, so that not even the length shows.
+        let of = |secret: &Secret| sha256(secret.expose().as_bytes());
+        return Ok(secret::same(&of(&secret), &of(presented)));
+    }
+    let Some(stored) = client.secret_hash.as_deref().filter(|stored| !stored.is_empty()) else { return Ok(false) };
+    if let Some(same) = client.is_generated_secret(presented.expose()) {
+        return Ok(same);
+    }
+    let look = async {
+        // A chosen secret can be guessed, and each guess takes a place where people's passwords are hashed. By address,
+        // so that nobody can shut a client out from elsewhere.
+        let attempt =
+            app.guard.per_address.begin((&client.id, household(address))).await.map_err(NotLooked::Guessing)?;
+        let verdict = app.guard.passwords.verify(presented, Some(stored)).await.map_err(NotLooked::Busy)?;
+        if verdict.matches {
+            attempt.succeeded();
+            if verdict.rehash {
+                rehash(app, client, stored, presented).await;
+            }
+        }
+        Ok(verdict.matches)
+    };
+    app.guard.verified_secrets.is_right(&client.id, stored, presented, look).await.map_err(|why| match why {
+        NotLooked::Guessing(wait) => refuse_guessing(wait),
+        NotLooked::Busy(error) => refuse_busy(error),
+    })
+}
+
+/// RFC 7591 section 3.2.1.
+fn is_expired(client: &Client, now: Timestamp) -> bool {
+    client.secret_expires_at != 0 && client.secret_expires_at <= now.seconds()
+}
+
+fn seal(app: &App, id: &ClientId, secret: &Secret) -> KeptSecret {
+    KeptSecret::Sealed(app.keys.system().seal(&row(id), secret.expose().as_bytes()))
+}
+
+fn unseal(app: &App, client: &Client) -> Result<Option<Secret>> {
+    let Some(sealed) = &client.secret_sealed else { return Ok(None) };
+    let opened = app.keys.system().open(&row(&client.id), sealed).ok_or_else(|| {
+        Error::internal(format!(
+            "secrets.system: none of the secrets given opens the secret of the client {:?}; put the one that it was \
+             sealed under back into the list, or give the client a new secret",
+            client.id.as_str()
+        ))
+    })?;
+    let text = std::str::from_utf8(&opened).map_err(|_| Error::internal("a client's secret is not text"))?;
+    Ok(Some(Secret::new(text)))
+}
+
+/// What a sealed secret is bound to: moved to another client it does not open.
+fn row(id: &ClientId) -> String {
+    format!("clients/{id}/secret")
+}
+
+async fn hash(app: &App, secret: &Secret) -> Result<String> {
+    app.guard.passwords.hash(secret).await.map_err(|error| match error {
+        PasswordError::TooLong | PasswordError::Nul => ErrorCode::InvalidClientMetadata
+            .because("Field client_secret must have at most 256 printable ASCII characters."),
+        PasswordError::Busy => refuse_busy(error),
+        PasswordError::Parameters | PasswordError::Failed => Error::internal(error),
+    })
+}
+
+/// Why a secret was not looked at.
+#[derive(Clone, Copy)]
+enum NotLooked {
+    Guessing(TooMany),
+    Busy(PasswordError),
+}
+
+fn refuse_busy(error: PasswordError) -> Error {
+    ErrorCode::TemporarilyUnavailable
+        .because("The server is busy checking other secrets. Please try again.")
+        .retry_after(1)
+        .caused_by(error)
+}
+
+fn refuse_guessing(TooMany(wait): TooMany) -> Error {
+    ErrorCode::TooManyRequests
+        .because("Client authentication has failed too often. Please wait and try again.")
+        .retry_after(wait.as_secs().max(1))
+}
+
+/// A weaker hash is replaced on the way; a failure to do so is not the client's concern.
+async fn rehash(app: &App, client: &Client, stored: &str, secret: &Secret) {
+    let Ok(stronger) = app.guard.passwords.hash(secret).await else { return };
+    if let Err(error) = app.store.rehash_client_secret(&client.id, stored, &stronger).await {
+        tracing::warn!(%error, client = %client.id, "the client's secret could not be hashed anew");
+    }
+}

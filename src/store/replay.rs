@@ -1,0 +1,41 @@
+//! What may be used once: the `jti` of client assertions (RFC 7523 section 3).
+
+use super::Store;
+use super::db::{Result, sql};
+use crate::clock::Timestamp;
+use crate::id::ClientId;
+use crate::secret;
+
+impl Store {
+    /// Spends a `jti` of this client; `false` where it was spent before. Of any number of calls at once, on any number of
+    /// replicas, one gets `true`: the primary key decides. `expires_at` is when nothing with this `jti` can pass any more.
+    pub async fn spend_jti(&self, client: &ClientId, jti: &str, expires_at: Timestamp) -> Result<bool> {
+        let inserted = sql!(
+            self,
+            execute,
+            "INSERT INTO used_jtis (hash, expires_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING",
+            hash(client, jti),
+            expires_at,
+        )?;
+        Ok(inserted == 1)
+    }
+}
+
+/// One client's names are no other's (RFC 7519 section 4.1.7). The length keeps the two parts apart.
+fn hash(client: &ClientId, jti: &str) -> String {
+    secret::fingerprint(&format!("{}:{client}:{jti}", client.as_str().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pair_has_its_own_hash() {
+        let of = |client: &str, jti: &str| hash(&ClientId::new(client), jti);
+        assert_eq!(of("a", "1"), of("a", "1"));
+        let pairs = [of("a", "1"), of("b", "1"), of("a", "2"), of("a:1", ""), of("a", ":1"), of("a:", "1")];
+        let different: std::collections::HashSet<_> = pairs.iter().collect();
+        assert_eq!(different.len(), pairs.len());
+    }
+}

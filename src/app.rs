@@ -6,9 +6,12 @@ use crate::attempts::Attempts;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetch;
+use crate::id::Subject;
 use crate::keys::Keys;
+use crate::oauth::{Error, Result, subject};
 use crate::password::{Passwords, VerifiedSecrets};
 use crate::store::Store;
+use crate::store::client::Client;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +34,13 @@ pub struct Guard {
 }
 
 impl App {
+    /// `sub` as this client sees it. A pairwise client whose sector or salt is gone is told nothing.
+    pub fn subject_for(&self, client: &Client, subject: &Subject) -> Result<Subject> {
+        subject::seen_by(client.metadata(), subject, self.config.oidc.pairwise_salt.as_ref()).ok_or_else(|| {
+            Error::internal("a pairwise client has no sector, or oidc.subject_identifiers.pairwise no salt")
+        })
+    }
+
     /// Opens the store that the configuration names. Fails only where it names one that can not be.
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(&config.database).await?;

@@ -2,8 +2,10 @@
 //!
 //! A flow travels sealed in its challenges and verifiers; there is a row only once a person has decided something.
 
+mod answer;
 mod consent;
 mod end_session;
+mod hint;
 mod request_object;
 mod sign_in;
 
@@ -18,19 +20,14 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::{GrantId, SessionId, Subject};
 use crate::oauth::authorization_request::{self, AuthorizationRequest, Context, Refused, ReplyTo};
-use crate::oauth::id_token::Hint;
-use crate::oauth::interaction::{self, Next, Present};
+use crate::oauth::interaction::{self, Next, Present, Remembered};
 use crate::oauth::params::Params;
-use crate::oauth::scope::{self, Scope};
-use crate::oauth::token::Code;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
-use crate::secret;
 use crate::store::client::Client;
-use crate::store::grant::NewGrant;
-use crate::store::interaction::Decision;
+use crate::store::interaction::{ConsentDecision, Decision};
 use crate::store::session::Session;
-use crate::{app, keys, token};
+use crate::{secret, token};
 
 /// The longest challenge: it travels in a URL, with others.
 const LONGEST_CHALLENGE: usize = 4096;
@@ -91,8 +88,8 @@ pub enum Outcome {
     Login(String),
     /// To the consent page.
     Consent(String),
-    /// To the client, with a code.
-    Code(ReplyTo, String),
+    /// To the client, with these parameters.
+    Answer(ReplyTo, Vec<(&'static str, String)>),
 }
 
 /// The authorization endpoint's first visit.
@@ -106,13 +103,21 @@ pub async fn begin(
     let id = authorization_request::client_id(params)?;
     let client = client(app, &id).await.map_err(Refused::Page)?;
     let params = &*request_object::effective(app, params, &client).await?;
-    let keys = app.keys.live().map_err(Refused::Page)?;
-    let hint = |token: &str| hinted_subject(app, &keys, token, now);
+    let hinted = match params.get("id_token_hint") {
+        Some(token) => hint::read(app, token, now).await.map_err(Refused::Page)?,
+        None => None,
+    };
+    let hint = |_: &str| {
+        let hint = hinted.as_ref().map(|hint| hint.subject.clone());
+        hint.ok_or_else(|| ErrorCode::InvalidRequest.because("id_token_hint is not an ID token of this server."))
+    };
     let context = Context {
         client: client.metadata(),
         default_scope: &app.config.oidc.default_scope,
         strategy: app.config.strategies.scope,
         pkce_enforced: app.config.oauth2.pkce_enforced,
+        response_types: &app.config.oauth2.response_types,
+        supported_claims: &app.config.oidc.supported_claims,
         hint: &hint,
     };
     let request = authorization_request::validate(params, &id, &context)?;
@@ -150,7 +155,7 @@ pub async fn after_consent(app: &App, verifier: &str, browser: Option<&Browser>)
     let (flow, client) = resume(app, Kind::ConsentVerifier, verifier, browser, now).await?;
     let decided = app.store.interaction(flow.id).await.map_err(|error| flow.back(error.into()))?;
     match decided.and_then(|decided| decided.consent).map(|consent| consent.0) {
-        Some(Decision::Accepted(consent)) => finish(app, flow, &client, consent.scope, consent.audience, now).await,
+        Some(Decision::Accepted(consent)) => answer::finish(app, flow, &client, consent, now).await,
         Some(Decision::Rejected { .. }) => Err(flow.back(denied("The person did not allow the request."))),
         None => Err(flow.back(denied("The consent was not decided."))),
     }
@@ -168,19 +173,29 @@ async fn step(
     session: Option<Session>,
     now: Timestamp,
 ) -> Result<Outcome, Refused> {
-    let remembered = match &session {
+    let consent = match &session {
         Some(session) => {
             let consent = app.store.consent(&session.subject, &client.id, now).await;
-            consent.map_err(|error| flow.back(error.into()))?.map(|consent| consent.scope)
+            consent.map_err(|error| flow.back(error.into()))?
         }
         None => None,
     };
-    let present = session.as_ref().map(|session| Present {
-        subject: &session.subject,
+    let remembered = consent.as_ref().map(|consent| Remembered {
+        scope: &consent.scope,
+        audience: &consent.audience.0,
+        claims: &consent.claims.0,
+    });
+    let seen = match &session {
+        Some(session) => Some(app.subject_for(client, &session.subject).map_err(|error| flow.back(error))?),
+        None => None,
+    };
+    let present = session.as_ref().zip(seen.as_ref()).map(|(session, subject)| Present {
+        subject,
         authenticated_at: session.authenticated_at,
+        acr: session.acr.as_deref(),
         in_this_flow: flow.fresh,
     });
-    let next = interaction::next(&flow.request, client.metadata(), present, remembered.as_ref(), now);
+    let next = interaction::next(&flow.request, client.metadata(), present, remembered, now);
     flow.session = session.map(|session| session.id);
     match next {
         Next::Refuse(error) => Err(flow.back(error)),
@@ -190,67 +205,14 @@ async fn step(
         }
         Next::Consent => flow.seal(app, Kind::ConsentChallenge).map(Outcome::Consent),
         Next::Proceed => {
-            let (scope, audience) = (flow.request.scope.clone(), flow.request.audience.clone());
-            finish(app, flow, client, scope, audience, now).await
+            let granted = ConsentDecision {
+                scope: flow.request.scope.clone(),
+                audience: flow.request.audience.clone(),
+                claims: flow.request.claims_beside(&flow.request.scope).map(str::to_owned).collect(),
+            };
+            answer::finish(app, flow, client, granted, now).await
         }
     }
-}
-
-/// Ends the flow in a grant with its code. The statement decides whether it is the first to do so, and whether the
-/// session is still there.
-async fn finish(
-    app: &App,
-    flow: Flow,
-    client: &Client,
-    scope: Scope,
-    audience: Vec<String>,
-    now: Timestamp,
-) -> Result<Outcome, Refused> {
-    let metadata = client.metadata();
-    let registered = metadata.scope(&app.config.oidc.default_scope);
-    if !scope::allowed(app.config.strategies.scope, &registered, &scope)
-        || !scope::audience_allowed(&metadata.audience, &audience)
-    {
-        // It had it when the flow began.
-        return Err(flow.back(ErrorCode::InvalidScope.because("The client may no longer have what it has asked for.")));
-    }
-    let back = |error: crate::store::Error| flow.back(error.into());
-    let session = match flow.session {
-        Some(id) => app.store.session(id, now).await.map_err(back)?,
-        None => None,
-    };
-    let Some(session) = session else {
-        return Err(flow.back(ErrorCode::LoginRequired.because("The session ended before the request was answered.")));
-    };
-    let ttl = &app.config.ttl;
-    let grant = NewGrant {
-        id: flow.id,
-        client_id: flow.request.client_id.clone(),
-        subject: session.subject.clone(),
-        session_id: session.id,
-        scope,
-        audience,
-        authenticated_at: session.authenticated_at,
-        acr: session.acr.clone(),
-        amr: session.amr.0.clone(),
-        nonce: flow.request.nonce.clone(),
-        redirect_uri: flow.request.redirect_uri.clone(),
-        code_challenge: flow.request.code_challenge.as_ref().map(|challenge| challenge.as_str().to_owned()),
-        code_expires_at: now + ttl.auth_code,
-        created_at: client.issues_at(now),
-        ends_at: now + ttl.grant,
-        expires_at: now + ttl.auth_code + ttl.login_consent_request,
-    };
-    // Sealed before it is inserted: a grant whose code could not be made would be of no use to anybody.
-    let keys = app.keys.live().map_err(|error| flow.back(error))?;
-    let code = keys.sealer.seal(Kind::Code, &Code { grant: flow.id });
-    if app.store.insert_grant(&grant, now).await.map_err(back)? {
-        return Ok(Outcome::Code(flow.request.reply_to, code));
-    }
-    if app.store.grant(flow.id).await.map_err(back)?.is_some() {
-        return Err(Refused::Page(handled()));
-    }
-    Err(flow.back(ErrorCode::LoginRequired.because("The session ended before the request was answered.")))
 }
 
 fn handled() -> Error {
@@ -322,20 +284,6 @@ async fn proven_client(app: &App, request: &AuthorizationRequest) -> Result<std:
 async fn client(app: &App, id: &crate::id::ClientId) -> Result<std::sync::Arc<Client>> {
     let client = app.store.client(id).await?;
     client.ok_or_else(|| ErrorCode::InvalidClient.because("The client is not known."))
-}
-
-/// `id_token_hint`: by any published key, whatever its age.
-fn hint(app: &App, keys: &keys::Live, token: &str, now: Timestamp) -> Option<Hint> {
-    let claims = keys
-        .verify_id_token(token)
-        .inspect_err(|refusal| tracing::debug!(reason = refusal.reason(), "an id_token_hint was refused"));
-    Hint::read(&claims.ok()?, &app.config.urls.issuer, now)
-}
-
-fn hinted_subject(app: &app::App, keys: &keys::Live, token: &str, now: Timestamp) -> Result<Subject> {
-    hint(app, keys, token, now)
-        .map(|hint| hint.subject)
-        .ok_or_else(|| ErrorCode::InvalidRequest.because("id_token_hint is not an ID token of this server."))
 }
 
 /// Opens any sealed value, with the keys of other replicas.

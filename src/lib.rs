@@ -31,10 +31,10 @@ pub mod client_keys;
 pub mod client_secret;
 
 pub mod client_auth;
+pub mod issue;
 pub mod token;
 
 pub mod flow;
-pub mod issue;
 
 pub mod grant;
 

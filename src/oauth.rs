@@ -1,8 +1,10 @@
 //! The protocol's rules and formats. Pure: values and `now` in, values or [`Error`] out; no I/O, no clock, no randomness.
 
+pub mod access_token;
 pub mod acr;
 pub mod authorization_request;
 pub mod claims;
+pub mod claims_request;
 pub mod client_assertion;
 pub mod client_metadata;
 pub mod error;

@@ -51,12 +51,14 @@ mod tests {
             remember: true,
             failure: Some(EVIL),
         };
+        let claims = [consent::claim_line("birthdate"), consent::claim_line(EVIL)];
         let consent = consent::Consent {
             action: "/t1/consent",
             challenge: EVIL,
             client: evil_client(),
             account: EVIL,
             scopes: &scopes,
+            claims: &claims,
             remember: false,
         };
         let confirm =

@@ -1,6 +1,7 @@
 //! `hydrant client`: the admin API's clients, straight on the configured database.
 
 mod flags;
+mod key_flags;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};

@@ -97,7 +97,10 @@ impl Answer<'_> {
             Ok(Outcome::Consent(challenge)) => {
                 self.with_browser(new, &format!("{public}/consent?consent_challenge={challenge}"))
             }
-            Ok(Outcome::Code(reply_to, code)) => self.reply(&reply_to, &[("code", &code)]),
+            Ok(Outcome::Answer(reply_to, answer)) => {
+                let fields: Vec<_> = answer.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                self.reply(&reply_to, &fields)
+            }
             Err(Refused::Page(error)) => self.page(error),
             Err(Refused::Back(reply_to, error)) => {
                 answer::log(&error);

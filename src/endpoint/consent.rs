@@ -12,11 +12,12 @@ use crate::flow;
 use crate::http::cookies::Cookies;
 use crate::http::form;
 use crate::http::page::{base, client_card, fault, from_our_page, logo, look, page, policy, see_other};
+use crate::oauth::claims_request::base_name;
 use crate::oauth::params::Params;
 use crate::oauth::scope::Scope;
 use crate::oauth::{ErrorCode, Result};
 use crate::ui;
-use crate::ui::consent::{Consent, scope_line};
+use crate::ui::consent::{Consent, claim_line, scope_line};
 
 pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     show(&app, &headers, query.unwrap_or_default()).await.unwrap_or_else(|error| fault(&app, &headers, error))
@@ -31,6 +32,10 @@ async fn show(app: &App, headers: &HeaderMap, query: String) -> Result<Response>
     let redirect_host = ui::redirect_host(redirect_uri);
     let logo = logo(app, &asked.client);
     let scopes: Vec<_> = asked.request.scope.iter().map(scope_line).collect();
+    let mut claims: Vec<_> = asked.request.claims_beside(&asked.request.scope).map(base_name).collect();
+    claims.sort_unstable();
+    claims.dedup();
+    let claims: Vec<_> = claims.into_iter().map(claim_line).collect();
     let action = format!("{}/consent", base(app));
     let markup = Consent {
         action: &action,
@@ -38,6 +43,7 @@ async fn show(app: &App, headers: &HeaderMap, query: String) -> Result<Response>
         client: client_card(&asked.client, &redirect_host, logo.as_deref()),
         account: &asked.account,
         scopes: &scopes,
+        claims: &claims,
         remember: false,
     }
     .page(&look(app));
@@ -53,7 +59,7 @@ async fn submit(app: &App, headers: &HeaderMap, request: Request) -> Result<Resp
     from_our_page(app, headers)?;
     let params = form::read(request, app).await?;
     let mut seen = HashSet::new();
-    if params.iter().any(|(name, _)| name != "grant_scope" && !seen.insert(name)) {
+    if params.iter().any(|(name, _)| !matches!(name, "grant_scope" | "grant_claim") && !seen.insert(name)) {
         return Err(ErrorCode::InvalidRequest.because("A field is given more than once."));
     }
     let challenge = params.require("consent_challenge")?;
@@ -62,8 +68,9 @@ async fn submit(app: &App, headers: &HeaderMap, request: Request) -> Result<Resp
     let done = match params.get("action") {
         Some("accept") => {
             let granted = Scope::parse(&params.all("grant_scope").collect::<Vec<_>>().join(" "))?;
+            let claims: Vec<_> = params.all("grant_claim").collect();
             let remember = params.get("remember") == Some("true");
-            flow::give_consent(app, challenge, browser, session, &granted, remember).await?
+            flow::give_consent(app, challenge, browser, session, &granted, &claims, remember).await?
         }
         Some("reject") => flow::refuse_consent(app, challenge, browser, session).await?,
         Some("switch") => {

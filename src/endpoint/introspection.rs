@@ -20,7 +20,10 @@ pub async fn post(State(app): State<App>, Authenticated { client, form }: Authen
 
 async fn introspect(app: &App, client: &Client, form: &Params) -> Result<Introspected> {
     let active = token::any(app, form.require("token")?).await?.filter(|active| may_see(client, active));
-    Ok(active.map_or(Introspected::INACTIVE, |active| Introspected::of(&active, &app.config.urls.issuer)))
+    match active {
+        Some(active) => Introspected::of(app, &active).await,
+        None => Ok(Introspected::INACTIVE),
+    }
 }
 
 /// RFC 7662 section 4: a client sees its own tokens; a resource server (a client that can prove who it is) also the

@@ -2,15 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::http::answer::{allow_origins_of, no_store};
 use crate::http::bearer::{Bearer, BearerError};
+use crate::id::Subject;
+use crate::issue::Protection;
 use crate::oauth::id_token::without_reserved;
 use crate::oauth::scope::Scope;
-use crate::oauth::{ErrorCode, claims};
+use crate::oauth::{ErrorCode, claims, claims_request};
+use crate::store::client::Client;
 use crate::store::grant::LiveGrant;
 use crate::token::{self, Active};
 
@@ -23,27 +27,40 @@ pub async fn serve(State(app): State<App>, Bearer(presented): Bearer) -> Result<
         return Err(ErrorCode::InsufficientScope.because("The access token has not the scope openid.").into());
     }
     let client = app.store.client(&grant.client_id).await?.ok_or_else(invalid)?;
-    Ok(allow_origins_of(&client, (no_store(), Json(about(&grant, &scope))).into_response()))
+    let subject = app.subject_for(&client, &grant.subject)?;
+    let told = about(&grant, &scope, &subject);
+    let now = app.clock.now();
+    let answer = match Protection::of_userinfo(&app, &client, now).await? {
+        None => (no_store(), Json(told)).into_response(),
+        Some(protection) => {
+            let token = protection.protect("JWT", &addressed(told, &app, &client), now)?;
+            (no_store(), [(header::CONTENT_TYPE, "application/jwt")], token).into_response()
+        }
+    };
+    Ok(allow_origins_of(&client, answer))
 }
 
-/// What the granted scopes tell of the person, what the consent added, and always `sub`.
-fn about(grant: &LiveGrant, scope: &Scope) -> Map<String, Value> {
-    let mut told = Map::new();
+/// What the granted scopes and the claims asked for by name tell of the person, what the consent added, and always `sub`.
+fn about(grant: &LiveGrant, scope: &Scope, subject: &Subject) -> Map<String, Value> {
     let kept = grant.user_claims.as_deref().and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
-    if let Some(mut kept) = kept {
-        if let Some(email) = &grant.email {
-            kept.entry("email").or_insert_with(|| email.clone().into());
-            // Nobody has shown that it is theirs.
-            kept.entry("email_verified").or_insert(Value::Bool(false));
-        }
-        if let Some(username) = &grant.username {
-            kept.entry("preferred_username").or_insert_with(|| username.clone().into());
-        }
-        told = claims::released(&kept, scope);
+    let known = claims::known(kept, grant.username.as_deref(), grant.email.as_deref());
+    let requested = grant.claims_requested.as_ref().map(|requested| &requested.0);
+    let locales = requested.map(|requested| requested.locales.as_slice()).unwrap_or_default();
+    let mut told = claims::released(&known, scope, locales);
+    if let Some(requested) = requested {
+        told.extend(claims_request::told(&known, &requested.userinfo, locales));
     }
     if let Some(Value::Object(added)) = grant.claims.as_ref().map(|claims| &claims.0) {
-        told.extend(without_reserved(added.clone()));
+        told.extend(added.clone());
     }
-    told.insert("sub".to_owned(), grant.subject.as_str().into());
+    let mut told = without_reserved(told);
+    told.insert("sub".to_owned(), subject.as_str().into());
+    told
+}
+
+/// OpenID Connect Core section 5.3.2: who says it, and to whom. Without `iat` it can not be taken for an ID token.
+fn addressed(mut told: Map<String, Value>, app: &App, client: &Client) -> Map<String, Value> {
+    told.insert("iss".to_owned(), app.config.urls.issuer.as_str().into());
+    told.insert("aud".to_owned(), client.id.as_str().into());
     told
 }

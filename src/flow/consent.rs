@@ -6,6 +6,7 @@ use super::{Browser, Flow, Outcome, handled, proven_client, url};
 use crate::app::App;
 use crate::id::{GrantId, SessionId};
 use crate::oauth::authorization_request::{AuthorizationRequest, Refused};
+use crate::oauth::claims_request::base_name;
 use crate::oauth::scope::Scope;
 use crate::oauth::server_metadata::path;
 use crate::oauth::{ErrorCode, Result};
@@ -46,11 +47,16 @@ pub async fn give_consent(
     browser: Option<&Browser>,
     session: Option<SessionId>,
     granted: &Scope,
+    granted_claims: &[&str],
     remember: bool,
 ) -> Result<ConsentDone> {
     let (flow, session) = open(app, challenge, browser, session).await?;
     let client = proven_client(app, &flow.request).await?;
     if !granted.is_subset_of(&flow.request.scope) {
+        return Err(ErrorCode::InvalidRequest.because("More was granted than the application has asked for."));
+    }
+    let asked: Vec<_> = flow.request.claims_beside(&flow.request.scope).map(base_name).collect();
+    if !granted_claims.iter().all(|name| asked.contains(name)) {
         return Err(ErrorCode::InvalidRequest.because("More was granted than the application has asked for."));
     }
     // In the order in which it was asked for.
@@ -60,24 +66,40 @@ pub async fn give_consent(
         return refuse_consent(app, challenge, browser, Some(session.id)).await;
     }
     let audience = flow.request.audience.clone();
-    let decision = ConsentDecision { scope: scope.clone(), audience: audience.clone() };
+    let claims: Vec<String> = granted_claims.iter().map(|&name| name.to_owned()).collect();
+    let decision = ConsentDecision { scope: scope.clone(), audience: audience.clone(), claims: claims.clone() };
     decide(app, &flow, session.id, &Decision::Accepted(decision)).await?;
     if remember {
         let now = app.clock.now();
-        let before = app.store.consent(&session.subject, &client.id, now).await?.map(|consent| consent.scope);
-        let remembered: Scope = before.iter().flat_map(Scope::iter).chain(scope.iter()).collect();
+        let before = app.store.consent(&session.subject, &client.id, now).await?;
+        let remembered: Scope = before.iter().flat_map(|before| before.scope.iter()).chain(scope.iter()).collect();
+        let (audience, claims) = match before {
+            Some(before) => (united(before.audience.0, audience), united(before.claims.0, claims)),
+            None => (audience, claims),
+        };
         app.store
             .remember_consent(&Consent {
                 subject: session.subject,
                 client_id: client.id.clone(),
                 scope: remembered,
                 audience: Json(audience),
+                claims: Json(claims),
                 granted_at: now,
                 expires_at: None,
             })
             .await?;
     }
     done(app, &flow)
+}
+
+/// Both, each once.
+fn united(mut before: Vec<String>, now: Vec<String>) -> Vec<String> {
+    for one in now {
+        if !before.contains(&one) {
+            before.push(one);
+        }
+    }
+    before
 }
 
 /// The person refuses; the client is told so.

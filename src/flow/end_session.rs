@@ -12,6 +12,7 @@ use crate::oauth::response_mode::{self, ResponseMode};
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::secret;
+use crate::store::session::Session;
 
 /// Where the browser goes when the session has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,14 +50,17 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
     if params.repeated().is_some() {
         return Err(ErrorCode::InvalidRequest.because("A parameter is given more than once."));
     }
-    let hint = hinted(app, params, now)?;
+    let hint = hinted(app, params, now).await?;
     let farewell = farewell(app, params, hint.as_ref()).await?;
     let current = match session {
         Some(id) => app.store.session(id, now).await?,
         None => None,
     };
     if let Some(hint) = &hint {
-        let of_hint = current.as_ref().is_some_and(|current| current.subject == hint.subject);
+        let of_hint = match &current {
+            Some(current) => is_of(app, hint, current).await?,
+            None => false,
+        };
         // The session that the ID token names ends wherever it is: who has the token is that session's client.
         if let Some(named) = hint.session {
             app.store.end_session(named, now).await?;
@@ -78,11 +82,22 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
     Ok(Ended::Ask(app.keys.live()?.sealer.seal(Kind::LogoutChallenge, &logout)))
 }
 
-fn hinted(app: &App, params: &Params, now: Timestamp) -> Result<Option<Hint>> {
+/// Whether the person of this session is the one that the hint names, as its client knows them.
+async fn is_of(app: &App, hint: &Hint, session: &Session) -> Result<bool> {
+    for id in &hint.clients {
+        let Some(client) = app.store.client(id).await? else { continue };
+        if app.subject_for(&client, &session.subject)? == hint.subject {
+            return Ok(true);
+        }
+    }
+    Ok(session.subject == hint.subject)
+}
+
+async fn hinted(app: &App, params: &Params, now: Timestamp) -> Result<Option<Hint>> {
     let Some(token) = params.get("id_token_hint") else { return Ok(None) };
-    let keys = app.keys.live()?;
     // Each of ours names its session.
-    let hint = hint(app, &keys, token, now)
+    let hint = hint::read(app, token, now)
+        .await?
         .filter(|hint| hint.session.is_some())
         .ok_or_else(|| ErrorCode::InvalidRequest.because("id_token_hint is not an ID token of this server."))?;
     if params.get("client_id").is_some_and(|id| !hint.clients.iter().any(|client| client.as_str() == id)) {

@@ -2,8 +2,6 @@
 
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::jose::Algorithm;
-use crate::keys::KeyUse;
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::pkce::Challenge;
@@ -12,16 +10,18 @@ use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::{CodeClaim, Grant};
-use crate::{issue, token};
+use crate::issue::{self, Narrowed, Tools};
+use crate::token;
 
 pub async fn redeem(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
     let code = form.require("code")?;
     let now = app.clock.now();
     // Nothing can be redeemed that could not be paid out: a missing key must not cost the client its code.
-    app.keys.ensure(&app.store, KeyUse::IdToken, Algorithm::Rs256, now).await?;
+    let tools = Tools::of(app, client, now).await?;
     let Some(Code { grant }) = token::open(app, Kind::Code, code).await? else {
         return Err(ErrorCode::InvalidGrant.because("The authorization code is not known."));
     };
+    let audience = super::narrowed_audience(app, client, grant, form, now).await?;
     let challenge = form.get("code_verifier").map(Challenge::of_verifier).transpose();
     let (challenge, malformed) = match challenge {
         Ok(challenge) => (challenge, None),
@@ -45,7 +45,10 @@ pub async fn redeem(app: &App, client: &Client, form: &Params) -> Result<TokenRe
         Some(_) => None,
     };
     match redeemed {
-        Some(grant) => issue::tokens_of_grant(app, client, &grant, GrantType::AuthorizationCode, None, now),
+        Some(grant) => {
+            let narrowed = Narrowed { scope: None, audience };
+            issue::tokens_of_grant(app, client, &tools, &grant, GrantType::AuthorizationCode, narrowed, now).await
+        }
         None => {
             let row = app.store.grant(grant).await?;
             Err(refusal(app, row, &claim, malformed, now).await?)

@@ -10,7 +10,7 @@ use crate::store::client::Client;
 
 /// A token for the client itself. Neither ID token nor refresh token: there is nobody whom they would be about
 /// (RFC 6749 section 4.4.3).
-pub fn issue(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
+pub async fn issue(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
     let metadata = client.metadata();
     if metadata.is_public() {
         return Err(ErrorCode::InvalidGrant.because("Public clients can not use the client credentials grant."));
@@ -43,4 +43,5 @@ pub fn issue(app: &App, client: &Client, form: &Params) -> Result<TokenResponse>
         audience,
         app.clock.now(),
     )
+    .await
 }

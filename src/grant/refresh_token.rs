@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::jose::Algorithm;
-use crate::keys::KeyUse;
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::scope::{self, Scope};
@@ -14,7 +12,8 @@ use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::{Grant, Rotation};
-use crate::{issue, token};
+use crate::issue::{self, Narrowed, Tools};
+use crate::token;
 
 /// How far a replica's clock may be ahead of another's.
 const SKEW: Duration = Duration::from_mins(1);
@@ -22,7 +21,7 @@ const SKEW: Duration = Duration::from_mins(1);
 pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
     let presented = form.require("refresh_token")?;
     let now = app.clock.now();
-    app.keys.ensure(&app.store, KeyUse::IdToken, Algorithm::Rs256, now).await?;
+    let tools = Tools::of(app, client, now).await?;
     let Some(RefreshToken { grant, generation }) = token::open(app, Kind::RefreshToken, presented).await? else {
         return Err(ErrorCode::InvalidGrant.because("The refresh token is not known."));
     };
@@ -35,6 +34,7 @@ pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenR
     {
         check_scope(app, client, &row.scope, asked.as_ref())?;
     }
+    let audience = super::narrowed_audience(app, client, grant, form, now).await?;
     let refresh_expires_at = issue::refresh_expires_at(app, client, GrantType::RefreshToken, now);
     let rotation = Rotation {
         grant,
@@ -48,7 +48,8 @@ pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenR
         Some(row) => row,
         None => repeated_or_reused(app, client, app.store.grant(grant).await?, generation, now).await?,
     };
-    issue::tokens_of_grant(app, client, &row, GrantType::RefreshToken, asked.filter(|asked| *asked != row.scope), now)
+    let narrowed = Narrowed { scope: asked.filter(|asked| *asked != row.scope), audience };
+    issue::tokens_of_grant(app, client, &tools, &row, GrantType::RefreshToken, narrowed, now).await
 }
 
 /// A scope may narrow, never widen; and what the client has lost since can not be refreshed. The token stays unspent.

@@ -44,16 +44,25 @@ pub struct Details {
 impl Introspected {
     pub const INACTIVE: Self = Self { active: false, details: None };
 
-    pub fn of(active: &Active, issuer: &str) -> Self {
-        Self { active: true, details: Some(Details::of(active, issuer)) }
+    /// The person is called what the client of the token calls them (OpenID Connect Core section 8).
+    pub async fn of(app: &App, active: &Active) -> Result<Self> {
+        let subject = match active {
+            // RFC 9068 section 2.2: without a person the subject is the client.
+            Active::Client { client, .. } => client.to_string(),
+            Active::Access { grant, .. } | Active::Refresh { grant, .. } => {
+                let Some(client) = app.store.client(&grant.client_id).await? else { return Ok(Self::INACTIVE) };
+                app.subject_for(&client, &grant.subject)?.to_string()
+            }
+        };
+        Ok(Self { active: true, details: Some(Details::of(active, subject, &app.config.urls.issuer)) })
     }
 
     /// Looks a token up. With `scope`, a token that lacks any of it counts as inactive, as in Hydra. A failure of the
     /// store is an error (503), never "inactive".
     pub async fn look_up(app: &App, text: &str, scope: Option<&str>) -> Result<Self> {
         let wanted = Scope::parse(scope.unwrap_or_default())?;
-        let answer = token::any(app, text).await?.map(|active| Self::of(&active, &app.config.urls.issuer));
-        Ok(answer.filter(|answer| answer.has(&wanted)).unwrap_or(Self::INACTIVE))
+        let Some(active) = token::any(app, text).await? else { return Ok(Self::INACTIVE) };
+        Ok(Some(Self::of(app, &active).await?).filter(|answer| answer.has(&wanted)).unwrap_or(Self::INACTIVE))
     }
 
     fn has(&self, wanted: &Scope) -> bool {
@@ -62,18 +71,12 @@ impl Introspected {
 }
 
 impl Details {
-    fn of(active: &Active, issuer: &str) -> Self {
-        let (scope, sub, issued_at, expires_at) = match active {
-            Active::Access { grant, scope, issued_at, expires_at } => {
-                (scope, grant.subject.to_string(), *issued_at, *expires_at)
+    fn of(active: &Active, sub: String, issuer: &str) -> Self {
+        let (scope, issued_at, expires_at) = match active {
+            Active::Access { scope, issued_at, expires_at, .. } | Active::Client { scope, issued_at, expires_at, .. } => {
+                (scope, *issued_at, *expires_at)
             }
-            // RFC 9068 section 2.2: without a person the subject is the client.
-            Active::Client { client, scope, issued_at, expires_at, .. } => {
-                (scope, client.to_string(), *issued_at, *expires_at)
-            }
-            Active::Refresh { grant, expires_at } => {
-                (&grant.scope, grant.subject.to_string(), grant.created_at, *expires_at)
-            }
+            Active::Refresh { grant, expires_at } => (&grant.scope, grant.created_at, *expires_at),
         };
         let grant = match active {
             Active::Access { grant, .. } | Active::Refresh { grant, .. } => Some(grant),
@@ -122,6 +125,7 @@ mod tests {
             scope: Scope::parse("openid offline").unwrap(),
             audience: Json(Vec::new()),
             claims: claims.map(Json),
+            claims_requested: None,
             refresh_generation: 1,
             refresh_expires_at: Some(END),
             created_at: AT,
@@ -132,17 +136,19 @@ mod tests {
         }
     }
 
-    fn json_of(active: &Active) -> Value {
-        serde_json::to_value(Introspected::of(active, "https://op.example")).unwrap()
+    fn json_of(active: &Active, subject: &str) -> Value {
+        let details = Some(Details::of(active, subject.to_owned(), "https://op.example"));
+        serde_json::to_value(Introspected { active: true, details }).unwrap()
     }
 
     /// hydra.md appendix A6.
     #[test]
     fn an_access_token_of_a_grant() {
         let grant = grant(Some(json!({"tenant": "x"})));
-        let active = Active::Access { scope: grant.scope.clone(), grant, issued_at: AT, expires_at: END };
+        let (scope, audience) = (grant.scope.clone(), Vec::new());
+        let active = Active::Access { scope, audience, grant, issued_at: AT, expires_at: END };
         assert_eq!(
-            json_of(&active),
+            json_of(&active, "alice"),
             json!({
                 "active": true, "scope": "openid offline", "client_id": "web", "sub": "alice", "exp": 1_753_362_000,
                 "iat": 1_753_358_400, "nbf": 1_753_358_400, "aud": [], "iss": "https://op.example",
@@ -155,20 +161,21 @@ mod tests {
     fn a_refresh_token_has_a_use_and_no_type() {
         let mut grant = grant(Some(json!({})));
         grant.username = Some("Alice".to_owned());
-        let told = json_of(&Active::Refresh { grant, expires_at: END });
+        let told = json_of(&Active::Refresh { grant, expires_at: END }, "alice");
         assert_eq!((&told["token_use"], &told["username"]), (&json!("refresh_token"), &json!("Alice")));
         assert!(told.get("token_type").is_none() && told.get("ext").is_none(), "{told}");
     }
 
     #[test]
-    fn a_client_by_itself_is_its_own_subject() {
-        let told = json_of(&Active::Client {
+    fn a_client_by_itself_has_an_audience() {
+        let active = Active::Client {
             client: ClientId::new("robot"),
             scope: Scope::default(),
             audience: vec!["https://api.example".to_owned()],
             issued_at: AT,
             expires_at: END,
-        });
+        };
+        let told = json_of(&active, "robot");
         assert_eq!((&told["sub"], &told["client_id"]), (&json!("robot"), &json!("robot")));
         assert_eq!(told["aud"], json!(["https://api.example"]));
         assert!(told.get("scope").is_none() && told.get("username").is_none(), "{told}");

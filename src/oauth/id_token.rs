@@ -24,8 +24,12 @@ pub struct IdToken<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub amr: &'a [String],
     pub sid: SessionId,
-    pub at_hash: String,
-    /// What the consent added; never a claim of the protocol's own.
+    /// Sections 3.1.3.6 and 3.3.2.11.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub c_hash: Option<String>,
+    /// What was asked for and what the consent added; never a claim of the protocol's own.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -1,6 +1,7 @@
 //! What a flow needs next from the person: OpenID Connect Core section 3.1.2.3 and 3.1.2.4.
 
 use super::authorization_request::AuthorizationRequest;
+use super::claims_request::base_name;
 use super::client_metadata::ClientMetadata;
 use super::scope::Scope;
 use super::{Error, ErrorCode, redirect_uri};
@@ -10,10 +11,21 @@ use crate::id::Subject;
 /// Who is here, as the session says.
 #[derive(Clone, Copy, Debug)]
 pub struct Present<'a> {
+    /// As this client knows them.
     pub subject: &'a Subject,
     pub authenticated_at: Timestamp,
+    pub acr: Option<&'a str>,
     /// The login was done for this very flow, so that `prompt=login` and `max_age` are met.
     pub in_this_flow: bool,
+}
+
+/// What this person has granted this client before, and wants remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct Remembered<'a> {
+    pub scope: &'a Scope,
+    pub audience: &'a [String],
+    /// Names of claims that were granted by themselves.
+    pub claims: &'a [String],
 }
 
 /// What a flow needs next.
@@ -31,7 +43,7 @@ pub fn next(
     request: &AuthorizationRequest,
     client: &ClientMetadata,
     present: Option<Present<'_>>,
-    remembered: Option<&Scope>,
+    remembered: Option<Remembered<'_>>,
     now: Timestamp,
 ) -> Next {
     let Some(present) = present.filter(|present| suffices(request, *present, now)) else {
@@ -41,9 +53,14 @@ pub fn next(
             Next::Login
         };
     };
-    if request.hinted_subject.as_ref().is_some_and(|hinted| hinted != present.subject) {
-        // Signed in for this flow, and still not the one who was hinted at.
-        return Next::Refuse(ErrorCode::LoginRequired.because("Somebody else signed in than id_token_hint names."));
+    // Signed in for this flow, and still not what the request needs.
+    if !is_asked_for(request, present) {
+        return Next::Refuse(ErrorCode::LoginRequired.because("Somebody else signed in than the request asks for."));
+    }
+    if !reaches_acr(request, present) {
+        return Next::Refuse(
+            ErrorCode::UnmetAuthenticationRequirements.because("The sign-in has not reached any of the acr values."),
+        );
     }
     if consent_is_given(request, client, remembered) {
         Next::Proceed
@@ -64,15 +81,35 @@ fn suffices(request: &AuthorizationRequest, present: Present<'_>, now: Timestamp
     let forced = request.prompt.login || request.prompt.select_account;
     let too_old =
         request.max_age.is_some_and(|age| now.since(present.authenticated_at).as_secs() >= age.max(1) || age == 0);
-    let other = request.hinted_subject.as_ref().is_some_and(|hinted| hinted != present.subject);
-    !(forced || too_old || other)
+    !(forced || too_old) && is_asked_for(request, present) && reaches_acr(request, present)
+}
+
+fn is_asked_for(request: &AuthorizationRequest, present: Present<'_>) -> bool {
+    request.subjects.is_empty() || request.subjects.contains(present.subject)
+}
+
+/// OpenID Connect Core section 5.5.1.1: an essential `acr` is one of those asked for, or nothing is answered.
+fn reaches_acr(request: &AuthorizationRequest, present: Present<'_>) -> bool {
+    request.essential_acr.is_empty()
+        || present.acr.is_some_and(|acr| request.essential_acr.iter().any(|asked| asked == acr))
 }
 
 /// Silently only where the answer can reach none but the client: a public client proves who it is by its redirect URI
 /// alone, and of those only claimed https is proof (RFC 8252 section 8.6, RFC 9700 section 4.11).
-fn consent_is_given(request: &AuthorizationRequest, client: &ClientMetadata, remembered: Option<&Scope>) -> bool {
+fn consent_is_given(
+    request: &AuthorizationRequest,
+    client: &ClientMetadata,
+    remembered: Option<Remembered<'_>>,
+) -> bool {
     let proven = !client.is_public() || redirect_uri::may_be_silent(request.reply_to.redirect_uri());
-    let granted = client.skip_consent || remembered.is_some_and(|scope| request.scope.is_subset_of(scope));
+    let covers = |remembered: Remembered<'_>| {
+        request.scope.is_subset_of(remembered.scope)
+            && request.audience.iter().all(|one| remembered.audience.contains(one))
+            && request
+                .claims_beside(&request.scope)
+                .all(|name| remembered.claims.iter().any(|granted| granted == base_name(name)))
+    };
+    let granted = client.skip_consent || remembered.is_some_and(covers);
     proven && granted && !request.prompt.consent
 }
 
@@ -85,11 +122,12 @@ mod tests {
     use crate::id::ClientId;
     use crate::oauth::authorization_request::{Context, validate};
     use crate::oauth::params::Params;
+    use crate::oauth::response_mode::ResponseType;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
     fn client(json: &serde_json::Value) -> ClientMetadata {
-        let mut whole = serde_json::json!({ "redirect_uris": ["https://rp.example/cb", "com.example.app:/cb"], "scope": "openid profile" });
+        let mut whole = serde_json::json!({ "redirect_uris": ["https://rp.example/cb", "com.example.app:/cb"], "scope": "openid profile", "audience": ["https://api.example"] });
         whole.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
         serde_json::from_value(whole).unwrap()
     }
@@ -99,10 +137,20 @@ mod tests {
         let redirect = if extra.contains("redirect_uri") { "" } else { "&redirect_uri=https://rp.example/cb" };
         let params = Params::parse(format!("{base}{redirect}&{extra}").as_bytes()).unwrap();
         let hint = |hint: &str| Ok(Subject::new(hint));
-        let context =
-            Context { client, default_scope: &[], strategy: ScopeStrategy::Exact, pkce_enforced: false, hint: &hint };
+        let context = Context {
+            client,
+            default_scope: &[],
+            strategy: ScopeStrategy::Exact,
+            pkce_enforced: false,
+            response_types: &[ResponseType::Code],
+            supported_claims: &[],
+            hint: &hint,
+        };
         validate(&params, &ClientId::new("web"), &context).unwrap()
     }
+
+    const NAME: &str = r#"claims={"userinfo":{"name":null}}"#;
+    const AUDIENCE: &str = "audience=https://api.example";
 
     fn outcome(extra: &str, age: Option<u64>, in_this_flow: bool, remembered: Option<&str>) -> &'static str {
         outcome_for(&client(&serde_json::json!({})), extra, age, in_this_flow, remembered)
@@ -116,10 +164,19 @@ mod tests {
         remembered: Option<&str>,
     ) -> &'static str {
         let alice = Subject::new("alice");
-        let present =
-            age.map(|age| Present { subject: &alice, authenticated_at: NOW - Duration::from_secs(age), in_this_flow });
-        let remembered = remembered.map(|scope| Scope::parse(scope).unwrap());
-        match next(&request(client, extra), client, present, remembered.as_ref(), NOW) {
+        let present = age.map(|age| Present {
+            subject: &alice,
+            authenticated_at: NOW - Duration::from_secs(age),
+            acr: Some("1"),
+            in_this_flow,
+        });
+        // "claims" is remembered as the claim `name`, "api" as an audience, and all else as scope.
+        let words: Vec<_> = remembered.unwrap_or_default().split(' ').collect();
+        let scope: Scope = words.iter().filter(|word| !matches!(**word, "claims" | "api")).collect();
+        let claims = words.contains(&"claims").then(|| "name".to_owned()).into_iter().collect::<Vec<_>>();
+        let audience = words.contains(&"api").then(|| "https://api.example".to_owned()).into_iter().collect::<Vec<_>>();
+        let remembered = remembered.map(|_| Remembered { scope: &scope, audience: &audience, claims: &claims });
+        match next(&request(client, extra), client, present, remembered, NOW) {
             Next::Refuse(error) => error.code.as_str(),
             Next::Login => "login",
             Next::Consent => "consent",
@@ -151,6 +208,14 @@ mod tests {
             ("id_token_hint=bob", Some(60), false, all, "login"),
             ("id_token_hint=bob", Some(0), true, all, "login_required"),
             ("prompt=none&id_token_hint=bob", Some(60), false, all, "login_required"),
+            (r#"claims={"id_token":{"sub":{"value":"bob"}}}"#, Some(60), false, all, "login"),
+            (r#"claims={"id_token":{"sub":{"value":"bob"}}}"#, Some(0), true, all, "login_required"),
+            (r#"claims={"id_token":{"sub":{"value":"alice"}}}"#, Some(60), false, all, "proceed"),
+            (r#"claims={"id_token":{"acr":{"essential":true,"value":"1"}}}"#, Some(60), false, all, "proceed"),
+            (NAME, Some(60), false, Some("openid"), "consent"),
+            (NAME, Some(60), false, Some("openid claims"), "proceed"),
+            (AUDIENCE, Some(60), false, all, "consent"),
+            (AUDIENCE, Some(60), false, Some("openid api"), "proceed"),
         ] {
             assert_eq!(outcome(extra, age, fresh, remembered), expected, "{extra} {age:?} {fresh} {remembered:?}");
         }

@@ -207,7 +207,8 @@ mod tests {
             supported_scope: list(&["profile", "photos.read", "openid"]),
             supported_claims: list(&["sub", "role", "email"]),
         };
-        let rules = Rules { id_token_algs: oidc.signing_algs.clone(), ..Rules::new(false, &[crate::config::ResponseType::Code]) };
+        let rules = Rules { id_token_algs: oidc.signing_algs.clone(), ..Rules::new(false, &[crate::config::ResponseType::Code]) }
+            .with_userinfo_algs();
         let metadata = ServerMetadata::describe(&urls, &oidc, &rules, introspection);
         serde_json::to_value(metadata).unwrap()
     }
@@ -215,49 +216,70 @@ mod tests {
     /// hydra.md section 1.10, less what this version does not have.
     #[test]
     fn the_document_says_what_there_is() {
-        assert_eq!(
-            document("https://op.example/", true),
-            json!({
-                "issuer": "https://op.example/",
-                "authorization_endpoint": "https://op.example/oauth2/auth",
-                "token_endpoint": "https://op.example/oauth2/token",
-                "userinfo_endpoint": "https://op.example/userinfo",
-                "revocation_endpoint": "https://op.example/oauth2/revoke",
-                "introspection_endpoint": "https://op.example/oauth2/introspect",
-                "end_session_endpoint": "https://op.example/oauth2/sessions/logout",
-                "jwks_uri": "https://op.example/.well-known/jwks.json",
-                "response_types_supported": ["code"],
-                "response_modes_supported": ["query", "fragment", "form_post"],
-                "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
-                "code_challenge_methods_supported": ["S256"],
-                "authorization_response_iss_parameter_supported": true,
-                "prompt_values_supported": ["none", "login", "consent", "select_account"],
-                "ui_locales_supported": ["en"],
-                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-                "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-                "scopes_supported":
-                    ["openid", "offline", "offline_access", "profile", "email", "address", "phone", "photos.read"],
-                "claims_supported": [
-                    "sub", "name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
-                    "picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email",
-                    "email_verified", "address", "phone_number", "phone_number_verified", "role",
-                ],
-                "claim_types_supported": ["normal"],
-                "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": ["RS256", "ES256"],
-                "userinfo_signing_alg_values_supported": ["none"],
-                "id_token_signed_response_alg": ["RS256", "ES256"],
-                "userinfo_signed_response_alg": ["none"],
-                "claims_parameter_supported": false,
-                "request_parameter_supported": false,
-                "request_uri_parameter_supported": false,
-                "backchannel_logout_supported": false,
-                "backchannel_logout_session_supported": false,
-                "frontchannel_logout_supported": false,
-                "frontchannel_logout_session_supported": false,
-            })
-        );
+        let methods = json!(["client_secret_basic", "client_secret_post", "none", "private_key_jwt", "client_secret_jwt"]);
+        let signed = [
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384",
+            "HS512",
+        ];
+        let unsigned: Vec<_> = ["none"].into_iter().chain(signed).collect();
+        let algs = json!(["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]);
+        let encs = json!(["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"]);
+        let mut expected = json!({
+            "issuer": "https://op.example/",
+            "authorization_endpoint": "https://op.example/oauth2/auth",
+            "token_endpoint": "https://op.example/oauth2/token",
+            "userinfo_endpoint": "https://op.example/userinfo",
+            "revocation_endpoint": "https://op.example/oauth2/revoke",
+            "introspection_endpoint": "https://op.example/oauth2/introspect",
+            "end_session_endpoint": "https://op.example/oauth2/sessions/logout",
+            "jwks_uri": "https://op.example/.well-known/jwks.json",
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query", "fragment", "form_post"],
+            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": true,
+            "prompt_values_supported": ["none", "login", "consent", "select_account"],
+            "ui_locales_supported": ["en"],
+            "token_endpoint_auth_methods_supported": methods,
+            "token_endpoint_auth_signing_alg_values_supported": signed,
+            "revocation_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint_auth_signing_alg_values_supported": signed,
+            "introspection_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint_auth_signing_alg_values_supported": signed,
+            "scopes_supported":
+                ["openid", "offline", "offline_access", "profile", "email", "address", "phone", "photos.read"],
+            "claims_supported": [
+                "sub", "name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
+                "picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email",
+                "email_verified", "address", "phone_number", "phone_number_verified", "role",
+            ],
+            "claim_types_supported": ["normal"],
+            "subject_types_supported": ["public"],
+        });
+        let openid = json!({
+            "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+            "id_token_encryption_alg_values_supported": algs,
+            "id_token_encryption_enc_values_supported": encs,
+            "userinfo_signing_alg_values_supported": ["none", "RS256", "ES256"],
+            "userinfo_encryption_alg_values_supported": algs,
+            "userinfo_encryption_enc_values_supported": encs,
+            "id_token_signed_response_alg": ["RS256", "ES256"],
+            "userinfo_signed_response_alg": ["none", "RS256", "ES256"],
+            "acr_values_supported": ["1"],
+            "claims_parameter_supported": true,
+            "request_parameter_supported": true,
+            "request_uri_parameter_supported": true,
+            "require_request_uri_registration": true,
+            "request_object_signing_alg_values_supported": unsigned,
+            "request_object_encryption_alg_values_supported": algs,
+            "request_object_encryption_enc_values_supported": encs,
+            "backchannel_logout_supported": false,
+            "backchannel_logout_session_supported": false,
+            "frontchannel_logout_supported": false,
+            "frontchannel_logout_session_supported": false,
+        });
+        expected.as_object_mut().unwrap().extend(openid.as_object().unwrap().clone());
+        assert_eq!(document("https://op.example/", true), expected);
     }
 
     /// conformance.md section 3: the SDK raises an error at a null. TC-16, TC-17, DI-05: nothing that is off is named.

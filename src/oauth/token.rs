@@ -6,17 +6,20 @@ use super::scope::Scope;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, GrantId, TokenId};
 
-/// What an opaque access token carries. It is never stored.
+/// What an access token says, sealed or as a JWT. It is never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AccessToken {
     /// A token of a grant: who and what for stands in the grant's row.
     Grant {
         id: TokenId,
         grant: GrantId,
-        /// The refresh generation that it was issued with; it dies when that one is rotated away.
-        generation: i64,
-        /// Where a refresh asked for less than the grant has (RFC 6749 section 6).
-        narrowed: Option<Scope>,
+        /// The refresh generation that it was issued with; it dies when that one is rotated away. `None` for a token of
+        /// the authorization endpoint, which no rotation ends.
+        generation: Option<i64>,
+        /// Where less was asked for than the grant has (RFC 6749 section 6); `None` is all of it.
+        scope: Option<Scope>,
+        /// The same of the audience (RFC 8707 section 2.2).
+        audience: Option<Vec<String>>,
         issued_at: Timestamp,
         expires_at: Timestamp,
     },
@@ -32,6 +35,18 @@ pub enum AccessToken {
 }
 
 impl AccessToken {
+    pub const fn id(&self) -> TokenId {
+        match self {
+            Self::Grant { id, .. } | Self::Client { id, .. } => *id,
+        }
+    }
+
+    pub const fn issued_at(&self) -> Timestamp {
+        match self {
+            Self::Grant { issued_at, .. } | Self::Client { issued_at, .. } => *issued_at,
+        }
+    }
+
     pub const fn expires_at(&self) -> Timestamp {
         match self {
             Self::Grant { expires_at, .. } | Self::Client { expires_at, .. } => *expires_at,

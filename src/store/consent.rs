@@ -14,6 +14,8 @@ row! {
         pub client_id: ClientId,
         pub scope: Scope,
         pub audience: Json<Vec<String>>,
+        /// Names of claims that were granted by themselves, without the scope that opens them.
+        pub claims: Json<Vec<String>>,
         pub granted_at: Timestamp,
         /// `None`: until it is revoked.
         pub expires_at: Option<Timestamp>,
@@ -37,17 +39,18 @@ impl Store {
         sql!(
             self,
             execute,
-            "INSERT INTO consents (subject, client_id, scope, audience, granted_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO consents (subject, client_id, scope, audience, granted_at, expires_at, claims)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (subject, client_id) DO UPDATE
                 SET scope = excluded.scope, audience = excluded.audience, granted_at = excluded.granted_at,
-                    expires_at = excluded.expires_at",
+                    expires_at = excluded.expires_at, claims = excluded.claims",
             &consent.subject,
             &consent.client_id,
             &consent.scope,
             &consent.audience,
             consent.granted_at,
             consent.expires_at,
+            &consent.claims,
         )?;
         Ok(())
     }

@@ -8,6 +8,7 @@ use super::Store;
 use super::db::{Json, Result, row, sql};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, GrantId, SessionId, Subject};
+use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::scope::Scope;
 
 row! {
@@ -22,6 +23,8 @@ row! {
         pub audience: Json<Vec<String>>,
         /// What the consent added to tokens.
         pub claims: Option<Json<serde_json::Value>>,
+        /// What the request asked for by name and the person allowed.
+        pub claims_requested: Option<Json<ClaimsRequest>>,
         pub authenticated_at: Timestamp,
         pub acr: Option<String>,
         pub amr: Json<Vec<String>>,
@@ -59,6 +62,7 @@ row! {
         pub scope: Scope,
         pub audience: Json<Vec<String>>,
         pub claims: Option<Json<serde_json::Value>>,
+        pub claims_requested: Option<Json<ClaimsRequest>>,
         pub refresh_generation: i64,
         pub refresh_expires_at: Option<Timestamp>,
         pub created_at: Timestamp,
@@ -69,7 +73,7 @@ row! {
     }
 }
 
-/// A new grant, with its code.
+/// A new grant, with its code if it has one.
 #[derive(Clone, Debug)]
 pub struct NewGrant {
     pub id: GrantId,
@@ -78,12 +82,15 @@ pub struct NewGrant {
     pub session_id: SessionId,
     pub scope: Scope,
     pub audience: Vec<String>,
+    pub claims_requested: Option<ClaimsRequest>,
     pub authenticated_at: Timestamp,
     pub acr: Option<String>,
     pub amr: Vec<String>,
     pub nonce: Option<String>,
     pub redirect_uri: Option<String>,
     pub code_challenge: Option<String>,
+    /// `false`: everything was given at the authorization endpoint, and no code can ever be redeemed.
+    pub has_code: bool,
     pub code_expires_at: Timestamp,
     /// Not before the client's `tokens_valid_from`.
     pub created_at: Timestamp,
@@ -91,6 +98,36 @@ pub struct NewGrant {
     /// When the row may be swept if the code is never redeemed: not before the flow's verifiers have expired, because
     /// the row is what keeps a flow from ending twice.
     pub expires_at: Timestamp,
+}
+
+impl NewGrant {
+    /// As it will be once it is inserted, for what is given out together with the code.
+    pub fn as_granted(&self) -> Grant {
+        Grant {
+            id: self.id,
+            client_id: self.client_id.clone(),
+            subject: self.subject.clone(),
+            session_id: self.session_id,
+            scope: self.scope.clone(),
+            audience: Json(self.audience.clone()),
+            claims: None,
+            claims_requested: self.claims_requested.clone().map(Json),
+            authenticated_at: self.authenticated_at,
+            acr: self.acr.clone(),
+            amr: Json(self.amr.clone()),
+            nonce: self.nonce.clone(),
+            redirect_uri: self.redirect_uri.clone(),
+            code_challenge: self.code_challenge.clone(),
+            code_expires_at: self.code_expires_at,
+            code_redeemed_at: None,
+            refresh_generation: 0,
+            refreshed_at: None,
+            refresh_expires_at: None,
+            revoked_at: None,
+            created_at: self.created_at,
+            ends_at: self.ends_at,
+        }
+    }
 }
 
 /// What a code is redeemed with; everything that binds the code.
@@ -128,12 +165,13 @@ impl Store {
             execute,
             "INSERT INTO grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce,
                     redirect_uri, code_challenge, code_expires_at, code_failures, refresh_generation,
-                    refresh_expires_at, created_at, ends_at, expires_at)
+                    refresh_expires_at, created_at, ends_at, expires_at, claims_requested, code_redeemed_at)
              SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT),
                     CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
                     CAST($11 AS TEXT), CAST($12 AS TEXT), CAST($13 AS BIGINT), 0, 0,
                     CASE WHEN CAST($17 AS BOOLEAN) THEN CAST($13 AS BIGINT) END,
-                    CAST($18 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT)
+                    CAST($18 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT), CAST($19 AS TEXT),
+                    CASE WHEN CAST($20 AS BOOLEAN) THEN NULL ELSE CAST($14 AS BIGINT) END
               WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.expires_at > CAST($14 AS BIGINT))
              ON CONFLICT (id) DO NOTHING",
             new.id,
@@ -152,8 +190,10 @@ impl Store {
             now,
             new.ends_at,
             new.expires_at,
-            new.scope.wants_refresh(),
+            new.has_code && new.scope.wants_refresh(),
             new.created_at,
+            new.claims_requested.as_ref().map(Json),
+            new.has_code,
         )?;
         Ok(inserted == 1)
     }

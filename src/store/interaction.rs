@@ -35,6 +35,9 @@ pub struct LoginDecision {
 pub struct ConsentDecision {
     pub scope: Scope,
     pub audience: Vec<String>,
+    /// Names of claims that were granted by themselves.
+    #[serde(default)]
+    pub claims: Vec<String>,
 }
 
 impl Store {

@@ -17,7 +17,33 @@ pub struct Consent<'a> {
     pub account: &'a str,
     /// What was asked for, all checked at first.
     pub scopes: &'a [ScopeLine<'a>],
+    /// Claims that were asked for by name and that no scope among these opens, all checked at first.
+    pub claims: &'a [ClaimLine<'a>],
     pub remember: bool,
+}
+
+/// A claim in words for the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimLine<'a> {
+    pub claim: &'a str,
+    pub title: &'a str,
+}
+
+/// The words for a claim: those of OIDC Core section 5.1 are known, any other is shown by its name.
+pub fn claim_line(claim: &str) -> ClaimLine<'_> {
+    let title = match claim {
+        "name" | "given_name" | "family_name" | "middle_name" => "See your name",
+        "nickname" | "preferred_username" => "See the name you go by",
+        "picture" | "profile" | "website" => "See your pages and picture",
+        "gender" => "See your gender",
+        "birthdate" => "See your date of birth",
+        "zoneinfo" | "locale" => "See your time zone and language",
+        "email" | "email_verified" => "See your email address",
+        "address" => "See your postal address",
+        "phone_number" | "phone_number_verified" => "See your phone number",
+        other => other,
+    };
+    ClaimLine { claim, title }
 }
 
 /// A scope in words for the user.
@@ -70,10 +96,11 @@ impl Consent<'_> {
 
     fn fields(&self) -> Markup {
         html! {
-            @if !self.scopes.is_empty() {
+            @if !self.scopes.is_empty() || !self.claims.is_empty() {
                 fieldset {
                     legend { (self.client.name()) " would like to" }
                     @for line in self.scopes { (line.checkbox()) }
+                    @for line in self.claims { (line.checkbox()) }
                 }
             }
             (layout::checkbox("remember", "Do not ask me again", self.remember))
@@ -98,6 +125,20 @@ impl ScopeLine<'_> {
     }
 }
 
+impl ClaimLine<'_> {
+    fn checkbox(&self) -> Markup {
+        html! {
+            label.check {
+                input id={ "claim-" (self.claim) } name="grant_claim" type="checkbox" value=(self.claim) checked;
+                span {
+                    bdi.title { (self.title) }
+                    span.detail { "Asked for by itself: " (self.claim) }
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +153,16 @@ mod tests {
             tos_uri: None,
             redirect_host: "app.notes.example",
         };
-        Consent { action: "/consent", challenge: "C2", client, account: "ada", scopes: &scopes, remember: false }
+        let claims = [claim_line("birthdate"), claim_line("role")];
+        Consent {
+            action: "/consent",
+            challenge: "C2",
+            client,
+            account: "ada",
+            scopes: &scopes,
+            claims: &claims,
+            remember: false,
+        }
             .page(&Look { title: "Example ID", accent: "#0f766e", base: "" })
             .into_string()
     }
@@ -126,6 +176,17 @@ mod tests {
             assert!(html.contains(&input), "{html}");
         }
         assert_eq!(html.matches("name=\"grant_scope\"").count(), 2);
+    }
+
+    #[test]
+    fn a_claim_is_a_checked_box_beside_the_scopes() {
+        let html = html(&["openid"]);
+        for (claim, title) in [("birthdate", "See your date of birth"), ("role", "role")] {
+            let input = format!(
+                "<input id=\"claim-{claim}\" name=\"grant_claim\" type=\"checkbox\" value=\"{claim}\" checked>"
+            );
+            assert!(html.contains(&input) && html.contains(&format!(">{title}<")), "{html}");
+        }
     }
 
     #[test]

@@ -344,23 +344,3 @@ async fn di_05_formats_and_switches() {
         assert!(!value.is_null(), "{name}");
     }
 }
-
-/// AZ-26: what is said not to be supported is not read, so that nothing in it can do harm.
-#[tokio::test]
-async fn az_26_the_claims_parameter_is_not_read() {
-    let server = Server::start().await;
-    let mut browser = server.signed_in("alice").await;
-    let deep = format!("{}1{}", "{\"a\":".repeat(200), "}".repeat(200));
-    let admin = r#"{"id_token":{"sub":{"value":"admin"},"name":{"essential":true}}}"#;
-    for claims in ["not json", "[]", &deep, admin] {
-        let code = browser.code(&Authorize::web().set("claims", claims), "alice").await;
-        let told = server.token(&code).await.tokens().claims();
-        assert_eq!(told["sub"], server.subject("alice").await.as_str());
-        assert!(!told.contains_key("name") && told["acr"] == "1");
-    }
-    let large = server.ask(&Authorize::web().set("claims", &"x".repeat(20 * 1024))).await;
-    assert_eq!(large.get.status, 414);
-    let form = Authorize::web().set("claims", &"x".repeat(1024 * 1024));
-    let answer = server.http.post(server.url("/oauth2/auth")).form(form.fields()).send().await.unwrap();
-    Answer::of(answer).await.assert_error(413, "invalid_request");
-}

@@ -67,7 +67,8 @@ async fn without_openid_there_is_no_id_token() {
     assert_eq!(server.userinfo(&tokens.access_token).await.error(), (403, "insufficient_scope".to_owned()));
 }
 
-/// ID-04: an ID token never leaves by the front channel, with a nonce or without (RFC 9700 section 2.1.2).
+/// ID-04, TC-17: unless the operator says otherwise no ID token leaves by the front channel, with a nonce or without
+/// (RFC 9700 section 2.1.2).
 #[tokio::test]
 async fn id_04_no_id_token_at_the_front() {
     let server = Server::start().await;

@@ -93,5 +93,6 @@ async fn f_30_a_newer_schema_is_left_alone() {
     let status = setup.run(&["migrate", "status"]).await;
     assert!(status.status == 0 && status.stdout.contains("[9999]"), "{status:?}");
     assert_eq!(rows(&database, "keys", "id").await, 0, "no key was made");
-    assert_eq!(rows(&database, "_sqlx_migrations", "version").await, 2);
+    let ours = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
+    assert_eq!(rows(&database, "_sqlx_migrations", "version").await, u64::try_from(ours + 1).unwrap());
 }

@@ -96,19 +96,3 @@ async fn az_08_unknown_response_modes_are_refused() {
         server.assert_back(&request, "invalid_request").await;
     }
 }
-
-/// AZ-07: no token is ever in a query, because none is given there at all (RFC 9700 section 2.1.2).
-#[tokio::test]
-async fn az_07_no_token_is_forced_into_the_query() {
-    let server = Server::start().await;
-    let mut browser = server.signed_in("alice").await;
-    for kind in ["code id_token", "id_token", "token", "code token", "code id_token token"] {
-        for mode in ["query", "fragment"] {
-            let request = Authorize::web().set("response_type", kind).set("response_mode", mode);
-            let answer = browser.get(&request.url(&server)).await;
-            let pairs = if mode == "query" { answer.pairs() } else { fragment(&answer) };
-            assert_eq!(names(&pairs), ["error", "error_description", "state", "iss"], "{kind} {mode}");
-            assert_eq!(pairs[0].1, "unsupported_response_type");
-        }
-    }
-}

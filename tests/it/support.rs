@@ -20,6 +20,7 @@ use hydrant::cli::serve::{self, Running};
 use hydrant::clock::{Clock, Timestamp};
 use hydrant::config::Config;
 use hydrant::id::{ClientId, Subject};
+use hydrant::config::ResponseType;
 use hydrant::oauth::client_metadata::{ClientMetadata, Rules};
 use hydrant::secret::Secret;
 use hydrant::store::client::Client;
@@ -30,7 +31,7 @@ use serde_json::{Value, json};
 pub use browser::Browser;
 pub use database::Database;
 pub use race::race;
-pub use requests::{Answer, Authorize, Tokens, VERIFIER, challenge_of};
+pub use requests::{Answer, Authorize, Tokens, VERIFIER, challenge_of, unverified};
 pub use site::Site;
 pub use verify::verify_with;
 
@@ -191,6 +192,30 @@ impl Server {
             Ok(()) | Err(hydrant::store::Error::Conflict) => {}
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// A server that offers every response type, with a client `front` that has registered all of them and may ask for
+    /// everything.
+    pub async fn with_every_response_type() -> Self {
+        let server = Self::with(|config| config.oauth2.response_types = ResponseType::ALL.to_vec()).await;
+        server.front_client("front", json!({})).await;
+        server
+    }
+
+    /// A client that may ask for everything that the server offers, with what a test adds.
+    pub async fn front_client(&self, id: &str, more: Value) {
+        let offers_tokens = self.config.oauth2.response_types.iter().any(|kind| kind.gives_token());
+        let implicit = offers_tokens.then_some("implicit");
+        let grant_types: Vec<_> = ["authorization_code", "refresh_token"].into_iter().chain(implicit).collect();
+        let mut client = json!({
+            "redirect_uris": ["https://rp.example/cb"],
+            "grant_types": grant_types,
+            "response_types": self.config.oauth2.response_types.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+            "scope": "openid offline_access profile email address phone photos.read",
+            "audience": ["https://api.example/v1", "https://other.example"],
+        });
+        client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.client(id, client).await;
     }
 
     /// Adds a person with [`PASSWORD`].

@@ -27,6 +27,7 @@ async fn remember(server: &Server, username: &str, expires_at: Option<Timestamp>
         client_id: hydrant::id::ClientId::new("two"),
         scope: Scope::parse("openid").unwrap(),
         audience: Json(Vec::new()),
+        claims: Json(Vec::new()),
         granted_at: server.clock.now(),
         expires_at,
     };

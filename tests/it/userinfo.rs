@@ -176,15 +176,6 @@ async fn ui_13_the_token_of_a_deleted_client_is_refused() {
     assert_refused(&server.userinfo(&token).await, 401, "invalid_token");
 }
 
-/// UI-14 is for later: until then it can not be registered.
-#[tokio::test]
-async fn ui_14_signed_userinfo_can_not_be_registered_yet() {
-    let server = Server::start().await;
-    let client = json!({ "redirect_uris": ["https://rp.example/cb"], "userinfo_signed_response_alg": "RS256" });
-    let answer = server.admin(reqwest::Method::POST, "/clients", Some(&client)).await;
-    answer.assert_error(400, "invalid_client_metadata");
-}
-
 /// RFC 9700 section 2.6: the origins that the client has registered, by name, and never with credentials.
 #[tokio::test]
 async fn ui_16_only_the_clients_own_origins_may_read() {

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::Value;
 
+use super::key_flags::KeyFlags;
 use crate::cli::Misuse;
 use crate::oauth::client_metadata::{ClientMetadata, GrantType};
 
@@ -16,18 +17,21 @@ pub struct Flags {
     /// Where browsers may be sent back to; compared letter for letter. Repeatable.
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Option<Vec<String>>,
-    /// `authorization_code`, `refresh_token` or `client_credentials`. Repeatable.
+    /// `authorization_code`, `refresh_token`, `client_credentials`, or `implicit` for tokens from the browser. Repeatable.
     #[arg(long = "grant-type", value_name = "TYPE", value_delimiter = ',')]
     grant_types: Option<Vec<String>>,
-    /// `code`. Repeatable.
+    /// `code`, or what else `oauth2.response_types` of the server offers: `id_token`, "code id_token", … Repeatable.
     #[arg(long = "response-type", value_name = "TYPE", value_delimiter = ',')]
     response_types: Option<Vec<String>>,
     /// What the client may ask for: `openid offline_access profile`. Repeatable.
     #[arg(long, value_delimiter = ',')]
     scope: Option<Vec<String>>,
-    /// `client_secret_basic`, `client_secret_post`, or `none` for applications that can keep no secret.
+    /// `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `client_secret_jwt`, or `none` for applications that
+    /// can keep no secret.
     #[arg(long, value_name = "METHOD")]
     token_endpoint_auth_method: Option<String>,
+    #[command(flatten)]
+    keys: KeyFlags,
     /// What its tokens may be for. Repeatable.
     #[arg(long, value_name = "AUDIENCE", value_delimiter = ',')]
     audience: Option<Vec<String>>,
@@ -100,6 +104,7 @@ impl Flags {
         if let Some(scope) = &self.scope {
             client.scope = scope.iter().flat_map(|words| words.split_whitespace()).collect::<Vec<_>>().join(" ");
         }
+        self.keys.apply(client)?;
         if let Some(skip) = self.skip_consent {
             client.skip_consent = skip;
         }
@@ -122,7 +127,7 @@ pub fn fill_in(client: &mut ClientMetadata) {
 }
 
 /// A value that is given as JSON on the command line.
-pub fn json(text: &str, flag: &str) -> Result<Value> {
+pub(super) fn json(text: &str, flag: &str) -> Result<Value> {
     serde_json::from_str(text).with_context(|| Misuse(format!("{flag} is not JSON")))
 }
 
@@ -186,6 +191,29 @@ mod tests {
         assert_eq!((client.client_name.as_str(), client.redirect_uris.len()), ("Shop", 1));
         assert!(client.contacts.is_empty() && !client.skip_consent);
         assert!(read(&["--metadata", "{"]).apply(&mut client).unwrap_err().is::<Misuse>());
+    }
+
+    #[test]
+    fn keys_and_algorithms_have_their_flags() {
+        let flags = read(&[
+            "--jwks",
+            r#"{"keys": []}"#,
+            "--id-token-signed-response-alg",
+            "ES256",
+            "--request-uri",
+            "https://a.example/r",
+            "--subject-type",
+            "pairwise",
+            "--default-max-age",
+            "60",
+            "--require-signed-request-object",
+        ]);
+        let mut client = ClientMetadata::default();
+        flags.apply(&mut client).unwrap();
+        assert_eq!((client.jwks, client.id_token_signed_response_alg.as_str()), (json!({"keys": []}), "ES256"));
+        assert_eq!((client.request_uris.len(), client.subject_type.as_str()), (1, "pairwise"));
+        assert_eq!((client.default_max_age, client.require_signed_request_object), (Some(60), true));
+        assert!(read(&["--jwks", "{"]).apply(&mut ClientMetadata::default()).unwrap_err().is::<Misuse>());
     }
 
     #[test]

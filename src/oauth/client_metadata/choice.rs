@@ -68,7 +68,7 @@ mod tests {
     /// TC-14, TC-16.
     #[test]
     fn unknown_grant_types_are_refused() {
-        for grant in GrantType::ALL {
+        for grant in GrantType::ALL.iter().filter(|grant| **grant != GrantType::Implicit) {
             assert_eq!(GrantType::parse(grant.as_str()).unwrap(), *grant);
         }
         for text in ["", "foo", "Authorization_Code", "password", "implicit", "refresh_token "] {

@@ -3,7 +3,7 @@
 
 use super::validate::refused;
 use super::{AuthMethod, ClientMetadata, Rules, is_unset};
-use crate::jose::KeySet;
+use crate::jose::{Encrypter, KeySet};
 use crate::oauth::Result;
 use crate::oauth::response_mode::ResponseType;
 
@@ -50,7 +50,10 @@ impl ClientMetadata {
                 continue;
             }
             // ID-13: who asks for encryption is never answered in the clear, so the key must be there.
-            let fits = keys.as_ref().is_none_or(|keys| !keys.keys().is_empty());
+            let fits = keys.as_ref().is_none_or(|keys| {
+                let parsed = alg.parse().ok().zip(encryption_enc(enc).parse().ok());
+                parsed.is_some_and(|(alg, enc)| Encrypter::of(keys, alg, enc).is_ok())
+            });
             if !has_keys || !fits {
                 return Err(refused(format!(
                     "Field jwks or jwks_uri must hold a key for this {kind}_encrypted_response_alg."

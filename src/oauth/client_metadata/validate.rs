@@ -5,7 +5,7 @@ use std::slice;
 
 use super::{AuthMethod, ClientMetadata, GrantType};
 use crate::config::Config;
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, ContentEncryption, KeyManagement, MacAlgorithm};
 use crate::oauth::response_mode::ResponseType;
 use crate::oauth::scope::Scope;
 use crate::oauth::{Error, ErrorCode, Result, redirect_uri};
@@ -55,7 +55,7 @@ impl Rules {
         let is_front = |kind: &ResponseType| kind.gives_token() || kind.gives_id_token();
         let implicit = response_types.iter().any(is_front);
         let offered = |grant: &&GrantType| implicit || **grant != GrantType::Implicit;
-        let macs = ["HS256", "HS384", "HS512"];
+        let macs = MacAlgorithm::ALL.map(MacAlgorithm::as_str);
         let signed: Vec<_> = Algorithm::ALL.map(Algorithm::as_str).into_iter().chain(macs).collect();
         Self {
             dev,
@@ -67,8 +67,8 @@ impl Rules {
             userinfo_algs: Vec::new(),
             assertion_algs: signed.clone(),
             request_object_algs: ["none"].into_iter().chain(signed).collect(),
-            encryption_algs: vec!["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"],
-            encryption_encs: vec!["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"],
+            encryption_algs: KeyManagement::ALL.map(KeyManagement::as_str).to_vec(),
+            encryption_encs: ContentEncryption::ALL.map(ContentEncryption::as_str).to_vec(),
             access_token_strategies: vec!["opaque", "jwt"],
             request_by_value: true,
             request_by_reference: true,
@@ -76,7 +76,7 @@ impl Rules {
         .with_userinfo_algs()
     }
 
-    fn with_userinfo_algs(mut self) -> Self {
+    pub(in crate::oauth) fn with_userinfo_algs(mut self) -> Self {
         let signed = self.id_token_algs.iter().filter(|alg| *alg != "none").cloned();
         self.userinfo_algs = std::iter::once("none".to_owned()).chain(signed).collect();
         self

@@ -199,7 +199,7 @@ pub struct LookUp {
 }
 
 const LOOK_UP_POSTGRES: &str = "
-SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.refresh_generation,
+SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.claims_requested, g.refresh_generation,
        g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
   FROM UNNEST($1::TEXT[], $2::BIGINT[]) AS x (id, now)
   JOIN grants g ON g.id = x.id
@@ -209,7 +209,7 @@ SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims
    AND COALESCE(u.tokens_valid_from, 0) <= g.authenticated_at";
 
 const LOOK_UP_SQLITE: &str = "
-SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.refresh_generation,
+SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.claims_requested, g.refresh_generation,
        g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
   FROM (SELECT value ->> 'id' AS id, value ->> 'now' AS now FROM json_each($1)) AS x
   JOIN grants g ON g.id = x.id

@@ -1,5 +1,6 @@
 //! The admin port, as an operator uses it.
 
+use hydrant::id::ClientId;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -23,6 +24,11 @@ impl Server {
         change(&mut client);
         let answer = self.admin(Method::PUT, &path, Some(&client)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Makes the server read a client anew that was changed behind its back.
+    pub async fn forget_client(&self, id: &str) {
+        self.app().store.rehash_client_secret(&ClientId::new(id), "no such hash", "").await.unwrap();
     }
 
     pub async fn delete_client(&self, id: &str) {

@@ -24,7 +24,12 @@ impl Server {
         for (status, answer) in [(302, &asked.get), (303, &asked.post)] {
             let what = request.query();
             assert_eq!(answer.status, status, "{what}: {}", answer.body);
-            answer.assert_back(self, status, code);
+            // What would have held a token goes back in the fragment, its error too.
+            let words = request.fields().iter().filter(|(name, _)| name == "response_type");
+            let front = words.flat_map(|(_, text)| text.split(' ')).any(|word| matches!(word, "token" | "id_token"));
+            let place = if front { "https://rp.example/cb#" } else { "https://rp.example/cb?" };
+            assert!(answer.location().is_some_and(|location| location.starts_with(place)), "{what}");
+            answer.assert_refusal(self, code);
             let sent: Vec<_> = request.fields().iter().filter(|(name, _)| name == "state").collect();
             let pairs = answer.pairs();
             let came: Vec<_> = pairs.iter().filter(|(name, _)| name == "state").collect();
@@ -47,10 +52,10 @@ impl Server {
 }
 
 impl Answer {
-    /// The parameters of a redirect's query, decoded, in their order.
+    /// The parameters of a redirect's query or fragment, decoded, in their order.
     pub fn pairs(&self) -> Vec<(String, String)> {
         let location = self.location().unwrap_or_default();
-        let query = location.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        let query = location.split_once(['?', '#']).map(|(_, query)| query).unwrap_or_default();
         url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
     }
 

@@ -1,5 +1,7 @@
 //! Requests and answers, as a client of the server writes and reads them.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hydrant::secret::sha256;
@@ -105,9 +107,14 @@ impl Tokens {
 
     /// The ID token's claims, unverified.
     pub fn claims(&self) -> Map<String, Value> {
-        let payload = self.id_token.as_deref().unwrap().split('.').nth(1).unwrap();
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+        unverified(self.id_token.as_deref().unwrap(), 1)
     }
+}
+
+/// A part of a JWT, 0 for the header and 1 for the claims, unverified.
+pub fn unverified(token: &str, part: usize) -> Map<String, Value> {
+    let part = token.split('.').nth(part).unwrap_or_else(|| panic!("no JWT: {token}"));
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -165,6 +172,17 @@ impl Answer {
         query_of(&self.location()?).remove(name)
     }
 
+    /// The authorization response from the one place where it is: query, fragment, or a form's fields.
+    #[track_caller]
+    pub fn response(&self) -> HashMap<String, String> {
+        let Some(location) = self.location() else {
+            return self.hidden_fields().into_iter().collect();
+        };
+        let url = url::Url::parse(&location).unwrap();
+        let part = url.fragment().or(url.query()).unwrap_or_else(|| panic!("no response in {location}"));
+        url::form_urlencoded::parse(part.as_bytes()).into_owned().collect()
+    }
+
     /// Asserts a page of the server's own: this status, the code shown, nothing that leads to a client.
     #[track_caller]
     pub fn assert_page(&self, status: u16, code: &str) {
@@ -180,9 +198,18 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.body);
         let location = self.location().unwrap();
         assert!(location.starts_with("https://rp.example/cb?"), "{location}");
-        assert_eq!(self.parameter("error").as_deref(), Some(code), "{location}");
-        assert_eq!(self.parameter("iss").as_deref(), Some(server.issuer.as_str()), "{location}");
-        assert_eq!(self.parameter("code"), None, "{location}");
+        self.assert_refusal(server, code);
+    }
+
+    /// Asserts that the response, wherever it is, is this error and nothing else.
+    #[track_caller]
+    pub fn assert_refusal(&self, server: &Server, code: &str) {
+        let response = self.response();
+        assert_eq!(response.get("error").map(String::as_str), Some(code), "{response:?}");
+        assert_eq!(response.get("iss"), Some(&server.issuer), "{response:?}");
+        for name in ["code", "access_token", "id_token"] {
+            assert!(!response.contains_key(name), "{response:?}");
+        }
     }
 
     /// The value of a hidden field.

@@ -99,7 +99,29 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("database: {max_connections: 1}", "database.max_connections", "must be from 2 to 1000"),
     ("log: {level: loud}", "log.level", "must be one of trace, debug"),
     ("log: {format: xml}", "log.format", "must be one of auto, text"),
-    ("strategies: {scope: hierarchic}", "strategies.scope", "must be one of exact, wildcard"),
+    ("strategies: {scope: fuzzy}", "strategies.scope", "must be one of exact, wildcard, hierarchic"),
+    ("strategies: {access_token: paseto}", "strategies.access_token", "must be one of opaque, jwt"),
+    ("strategies: {jwt: {scope_claim: scp}}", "strategies.jwt.scope_claim", "must be one of list, string, both"),
+    ("strategies: {jwt: {signing_alg: HS256}}", "strategies.jwt.signing_alg", "must be one of RS256"),
+    ("oauth2: {response_types: [token]}", "oauth2.response_types", "must hold code"),
+    ("oauth2: {response_types: [code, id_tokens]}", "oauth2.response_types", "item 2: must be one of code, id_token"),
+    ("oidc: {id_token: {signing_algs: [ES256]}}", "oidc.id_token.signing_algs", "must hold RS256"),
+    ("oidc: {id_token: {signing_algs: [RS256, RS1]}}", "oidc.id_token.signing_algs", "must hold names from RS256"),
+    (
+        "oidc: {subject_identifiers: {supported_types: [pairwise], pairwise: {salt: hunter2hunter2}}}",
+        "oidc.subject_identifiers.supported_types",
+        "must hold public",
+    ),
+    (
+        "oidc: {subject_identifiers: {supported_types: [public, secret]}}",
+        "oidc.subject_identifiers.supported_types",
+        "must hold public, pairwise or both",
+    ),
+    (
+        "oidc: {subject_identifiers: {supported_types: [public, pairwise], pairwise: {salt: hunter2}}}",
+        "oidc.subject_identifiers.pairwise.salt",
+        "must have 8 characters",
+    ),
     ("clients: {http: {allowed_networks: [x]}}", "clients.http.allowed_networks", "item 1: must be a network"),
     (
         "clients: {http: {private_ip_exception_urls: [x]}}",
@@ -147,7 +169,6 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("urls: {login: 'https://x.example'}", "urls.login", "does not have yet"),
     ("urls: {consent: 'https://x.example'}", "urls.consent", "does not have yet"),
     ("urls: {logout: 'https://x.example'}", "urls.logout", "does not have yet"),
-    ("strategies: {access_token: jwt}", "strategies.access_token", "does not have yet"),
     ("oauth2: {token_hook: {url: 'https://x.example'}}", "oauth2.token_hook", "does not have yet"),
     ("oauth2: {refresh_token_hook: 'https://x.example'}", "oauth2.refresh_token_hook", "does not have yet"),
     (
@@ -199,7 +220,7 @@ fn the_same_rules_hold_for_the_environment() {
         ("TTL_AUTH_CODE", "1d", "environment TTL_AUTH_CODE: ttl.auth_code: must be a duration"),
         ("DEV", "1", "environment DEV: dev: must be true or false"),
         ("URLS_LOGIN", "https://x.example", "environment URLS_LOGIN: urls.login: is something this version"),
-        ("STRATEGIES_ACCESS_TOKEN", "jwt", "environment STRATEGIES_ACCESS_TOKEN: strategies.access_token: jwt is"),
+        ("STRATEGIES_ACCESS_TOKEN", "x", "environment STRATEGIES_ACCESS_TOKEN: strategies.access_token: must be one"),
         ("OAUTH2_TOKEN_HOOK", "https://x.example", "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook: is"),
     ] {
         let found = problems("", &[(name, value)]);

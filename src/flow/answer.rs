@@ -1,0 +1,87 @@
+//! The end of a flow: the grant, and what the client is answered with.
+
+use super::{Flow, Outcome, handled};
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::issue;
+use crate::oauth::ErrorCode;
+use crate::oauth::authorization_request::Refused;
+use crate::oauth::claims;
+use crate::oauth::claims_request::base_name;
+use crate::oauth::scope;
+use crate::oauth::token::Code;
+use crate::seal::Kind;
+use crate::store::client::Client;
+use crate::store::grant::NewGrant;
+use crate::store::interaction::ConsentDecision;
+
+/// Ends the flow in a grant, and in the code and tokens of the response type. The statement decides whether it is the
+/// first to do so, and whether the session is still there.
+pub(super) async fn finish(
+    app: &App,
+    flow: Flow,
+    client: &Client,
+    granted: ConsentDecision,
+    now: Timestamp,
+) -> Result<Outcome, Refused> {
+    let ConsentDecision { scope, audience, claims: granted_claims } = granted;
+    let metadata = client.metadata();
+    let registered = metadata.scope(&app.config.oidc.default_scope);
+    let kind = flow.request.response_type;
+    if !scope::allowed(app.config.strategies.scope, &registered, &scope)
+        || !scope::audience_allowed(&metadata.audience, &audience)
+        || !metadata.response_types().any(|registered| registered == kind)
+    {
+        // It had it when the flow began.
+        return Err(flow.back(ErrorCode::InvalidScope.because("The client may no longer have what it has asked for.")));
+    }
+    let back = |error: crate::store::Error| flow.back(error.into());
+    let session = match flow.session {
+        Some(id) => app.store.session(id, now).await.map_err(back)?,
+        None => None,
+    };
+    let Some(session) = session else {
+        return Err(flow.back(ErrorCode::LoginRequired.because("The session ended before the request was answered.")));
+    };
+    let mut claims_requested = flow.request.claims.clone();
+    claims_requested.retain(|name| {
+        let base = base_name(name);
+        granted_claims.iter().any(|granted| granted == base || granted == name)
+            || claims::scope_of(base).is_some_and(|opening| scope.contains(opening))
+    });
+    let ttl = &app.config.ttl;
+    let grant = NewGrant {
+        id: flow.id,
+        client_id: flow.request.client_id.clone(),
+        subject: session.subject.clone(),
+        session_id: session.id,
+        scope,
+        audience,
+        claims_requested: Some(claims_requested).filter(|claims| !claims.is_empty()),
+        authenticated_at: session.authenticated_at,
+        acr: session.acr.clone(),
+        amr: session.amr.0.clone(),
+        nonce: flow.request.nonce.clone(),
+        redirect_uri: flow.request.redirect_uri.clone(),
+        code_challenge: flow.request.code_challenge.as_ref().map(|challenge| challenge.as_str().to_owned()),
+        has_code: kind.gives_code(),
+        code_expires_at: now + ttl.auth_code,
+        created_at: client.issues_at(now),
+        ends_at: now + ttl.grant,
+        expires_at: now + (ttl.auth_code + ttl.login_consent_request).max(issue::front_channel_life(app, client, kind)),
+    };
+    // Made before it is inserted: a grant whose code or tokens could not be made would be of no use to anybody.
+    let answer = async {
+        let keys = app.keys.live()?;
+        let code = kind.gives_code().then(|| keys.sealer.seal(Kind::Code, &Code { grant: flow.id }));
+        issue::authorization_response(app, client, &grant, kind, code, now).await
+    };
+    let answer = answer.await.map_err(|error| flow.back(error))?;
+    if app.store.insert_grant(&grant, now).await.map_err(back)? {
+        return Ok(Outcome::Answer(flow.request.reply_to, answer));
+    }
+    if app.store.grant(flow.id).await.map_err(back)?.is_some() {
+        return Err(Refused::Page(handled()));
+    }
+    Err(flow.back(ErrorCode::LoginRequired.because("The session ended before the request was answered.")))
+}

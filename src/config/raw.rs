@@ -4,6 +4,7 @@
 //! made from it; tests hold `config/hydrant.yml` and `docs/configuration.md` to it. What the rest of the server reads
 //! is `Config`, which `rules.rs` makes.
 
+mod registration;
 mod serve;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+pub use self::registration::Registration;
 pub use self::serve::{Cookies, Cors, Pem, Serve, Tls};
 use super::setting::Setting;
 use super::value::{Lifetime, LogLevel};
@@ -238,17 +240,6 @@ pub struct SubjectIdentifiers {
 pub struct Pairwise {
     /// What they are made with, 8 characters or more: another salt makes everybody somebody else. Required for pairwise.
     pub salt: Setting<Option<Secret>>,
-}
-
-/// Registration of clients.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Registration {
-    /// Let anybody register a client; this version does not have it yet.
-    #[schemars(extend("default" = false))]
-    pub enabled: Setting<bool>,
-    /// The scope of clients that name none.
-    #[schemars(extend("default" = ["offline_access", "offline", "openid"]))]
-    pub default_scope: Setting<Vec<String>>,
 }
 
 /// What is published under `/.well-known`.

@@ -4,6 +4,7 @@
 mod choice;
 mod keys;
 mod lifespan;
+mod software;
 mod unkept;
 mod uris;
 mod validate;
@@ -16,6 +17,7 @@ use serde_json::Value;
 pub use choice::{AuthMethod, GrantType};
 pub use keys::encryption_enc;
 pub use lifespan::{Lifespan, Lifespans, TokenKind};
+pub use software::Software;
 pub use unkept::Unkept;
 pub use validate::{Rules, check_client_id, check_secret};
 
@@ -129,6 +131,8 @@ pub struct ClientMetadata {
     pub skip_logout_consent: Option<bool>,
     #[serde(flatten)]
     pub lifespans: Lifespans,
+    #[serde(flatten)]
+    pub software: Software,
     #[serde(flatten)]
     pub unkept: Unkept,
 }

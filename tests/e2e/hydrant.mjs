@@ -88,8 +88,8 @@ export async function start(args, url) {
   }
 }
 
-/** `hydrant serve` on free ports with a database of its own, one client and one user. */
-export async function serve({ redirectUri, postLogoutRedirectUri }) {
+/** `hydrant serve` on free ports with a database of its own, one client and one user; `more` is configuration. */
+export async function serve({ redirectUri, postLogoutRedirectUri, more = '' }) {
   const folder = await temporaryFolder();
   const [publicPort, adminPort] = await freePorts(2);
   const issuer = `http://127.0.0.1:${publicPort}`;
@@ -105,6 +105,7 @@ secrets: { system: ["a secret of this test alone, and long"] }
 oauth2:
   introspection: { public: true }
   grant: { authorization_code: { replay_grace_period: 0s } }
+${more}
 `);
 
   const client = { id: 'web', secret: 'a client secret that nobody guesses' };

@@ -125,11 +125,7 @@ pub async fn authenticate(app: &App, presented: &Presented, address: IpAddr) -> 
     match &presented.method {
         Method::None => Ok(client),
         Method::Basic(secret) | Method::Post(secret) => {
-            if client_secret::is_right(app, &client, secret, address).await? {
-                Ok(client)
-            } else {
-                Err(failed())
-            }
+            if client_secret::is_right(app, &client, secret, address).await? { Ok(client) } else { Err(failed()) }
         }
     }
 }

@@ -125,7 +125,9 @@ pub async fn replace(app: &App, id: &ClientId, input: Input) -> Result<Shown> {
     let before = found(app, id).await?;
     let (kept, secret) = match chosen {
         Some(secret) => (Some(client_secret::keep(app, id, &metadata, &secret).await?), Some(secret)),
-        None => client_secret::rekeep(app, &before, &metadata).await?.map_or((None, None), |(kept, new)| (Some(kept), new)),
+        None => {
+            client_secret::rekeep(app, &before, &metadata).await?.map_or((None, None), |(kept, new)| (Some(kept), new))
+        }
     };
     client_documents::check(app, &metadata, Some(before.metadata())).await?;
     let change = ClientChange { metadata, secret: kept };

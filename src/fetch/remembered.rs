@@ -101,8 +101,7 @@ impl<T: Send + Sync + 'static> Remembered<T> {
             let oldest = places.iter().min_by_key(|(_, place)| place.known().asked_at).map(|(url, _)| url.clone());
             oldest.and_then(|url| places.remove(&url));
         }
-        let known =
-            Known { document: None, fetched_at: now, failed_at: None, renewed_at: None, asked_at: now };
+        let known = Known { document: None, fetched_at: now, failed_at: None, renewed_at: None, asked_at: now };
         let place = Arc::new(Place { known: Mutex::new(known), calling: Arc::default() });
         places.insert(url.to_owned(), Arc::clone(&place));
         place
@@ -123,7 +122,11 @@ impl<T> Place<T> {
             (Some(document), Some(than)) => {
                 let is_newer = !Arc::ptr_eq(document, than);
                 let was_renewed = known.renewed_at.is_some_and(|at| is_within(at, PAUSE, now));
-                if is_newer || was_renewed || has_failed { Look::Answer(Some(Arc::clone(document))) } else { Look::Call }
+                if is_newer || was_renewed || has_failed {
+                    Look::Answer(Some(Arc::clone(document)))
+                } else {
+                    Look::Call
+                }
             }
             (Some(document), None) if has_failed || is_within(known.fetched_at, max_age, now) => {
                 Look::Answer(Some(Arc::clone(document)))

@@ -58,5 +58,8 @@ async fn by_secret(app: &App, token: &str, alg: MacAlgorithm) -> Result<Result<M
     };
     let key = secret.and_then(|secret| MacKey::new(alg, secret.expose().as_bytes()).ok());
     // Without a key it is as wrong as by a wrong one.
-    Ok(key.map_or_else(|| app.keys.live().map(|keys| keys.verify_id_token(token)), |key| Ok(key.verify(token, &["JWT"], true)))?)
+    Ok(key.map_or_else(
+        || app.keys.live().map(|keys| keys.verify_id_token(token)),
+        |key| Ok(key.verify(token, &["JWT"], true)),
+    )?)
 }

@@ -35,8 +35,7 @@ impl Protection {
             "" => SignatureAlgorithm::Signature(Algorithm::Rs256),
             own => own.parse().map_err(Error::internal)?,
         };
-        let encryption =
-            (&metadata.id_token_encrypted_response_alg, &metadata.id_token_encrypted_response_enc);
+        let encryption = (&metadata.id_token_encrypted_response_alg, &metadata.id_token_encrypted_response_enc);
         Ok(Self {
             signature: Some(Signature::of(app, client, alg, now).await?),
             encrypter: encrypter(app, client, encryption).await?,
@@ -50,8 +49,7 @@ impl Protection {
             "" | "none" => None,
             own => Some(Signature::of(app, client, own.parse().map_err(Error::internal)?, now).await?),
         };
-        let encryption =
-            (&metadata.userinfo_encrypted_response_alg, &metadata.userinfo_encrypted_response_enc);
+        let encryption = (&metadata.userinfo_encrypted_response_alg, &metadata.userinfo_encrypted_response_enc);
         let encrypter = encrypter(app, client, encryption).await?;
         Ok((signature.is_some() || encrypter.is_some()).then_some(Self { signature, encrypter }))
     }

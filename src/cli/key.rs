@@ -30,7 +30,7 @@ States:
   revoked     whatever it has signed or sealed is refused")]
     List,
     /// Adds a successor before its time. It is published at once, and in use when every cache has had the time to see it
-    /// (keys.rotation.publish_ahead); what the key before it has signed or sealed stays good.
+    /// (`keys.rotation.publish_ahead`); what the key before it has signed or sealed stays good.
     ///
     /// The server does this by itself every keys.rotation.interval. A successor that waits for its time already is left
     /// alone. For a key that somebody else may have, use `hydrant key revoke`.

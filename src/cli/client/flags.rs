@@ -19,7 +19,7 @@ pub struct Flags {
     /// `authorization_code`, `refresh_token`, `client_credentials`, or `implicit` for tokens from the browser. Repeatable.
     #[arg(long = "grant-type", value_name = "TYPE", value_delimiter = ',')]
     grant_types: Option<Vec<String>>,
-    /// `code`, or what else `oauth2.response_types` of the server offers: `id_token`, "code id_token", … Repeatable.
+    /// `code`, or what else `oauth2.response_types` of the server offers: `id_token`, `code id_token`, … Repeatable.
     #[arg(long = "response-type", value_name = "TYPE", value_delimiter = ',')]
     response_types: Option<Vec<String>>,
     /// What the client may ask for: `openid offline_access profile`. Repeatable.

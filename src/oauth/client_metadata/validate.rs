@@ -29,7 +29,6 @@ impl ClientMetadata {
 
     /// The one table of fields that have a few values only.
     fn check_choices(&self, rules: &Rules) -> Result<()> {
-        let words = |list: &[String]| list.iter().cloned().collect::<Vec<_>>();
         let named = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         let choices: [(&str, &[String], Vec<String>); 15] = [
             ("grant_types", &self.grant_types, named(&rules.grant_types)),
@@ -41,8 +40,8 @@ impl ClientMetadata {
             ),
             ("application_type", one(&self.application_type), named(&["web", "native"])),
             ("subject_type", one(&self.subject_type), named(&rules.subject_types)),
-            ("id_token_signed_response_alg", one(&self.id_token_signed_response_alg), words(&rules.id_token_algs)),
-            ("userinfo_signed_response_alg", one(&self.userinfo_signed_response_alg), words(&rules.userinfo_algs)),
+            ("id_token_signed_response_alg", one(&self.id_token_signed_response_alg), rules.id_token_algs.clone()),
+            ("userinfo_signed_response_alg", one(&self.userinfo_signed_response_alg), rules.userinfo_algs.clone()),
             ("access_token_strategy", one(&self.access_token_strategy), named(&rules.access_token_strategies)),
             ("request_object_signing_alg", one(&self.request_object_signing_alg), named(&rules.request_object_algs)),
             (

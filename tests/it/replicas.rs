@@ -11,11 +11,11 @@ use crate::support::process::{Process, Setup};
 use crate::support::{Answer, Authorize, Database, PASSWORD, SECRET, Server, free_port};
 
 /// Two processes, each by itself, and both behind a balancer that gives every connection to the next of them.
-struct Replicas {
+pub struct Replicas {
     database: Database,
-    first: Server,
-    second: Server,
-    both: Server,
+    pub first: Server,
+    pub second: Server,
+    pub both: Server,
     processes: [Process; 2],
     balancer: tokio::task::JoinHandle<()>,
 }
@@ -29,9 +29,15 @@ impl Drop for Replicas {
 impl Replicas {
     /// Both start at the same moment on a database with nothing in it.
     async fn start(database: Database) -> Self {
+        Self::with(database, &[]).await
+    }
+
+    /// The same, with this in the environment of both.
+    pub async fn with(database: Database, env: &[(&str, &str)]) -> Self {
         let port = free_port();
         let issuer = format!("http://127.0.0.1:{port}");
-        let setups = [(); 2].map(|()| Setup::dev(database.dsn()).env("URLS_SELF_ISSUER", &issuer));
+        let setup = || Setup::dev(database.dsn()).env("URLS_SELF_ISSUER", &issuer);
+        let setups = [(); 2].map(|()| env.iter().fold(setup(), |setup, (name, value)| setup.env(name, value)));
         let mut processes = setups.map(|setup| setup.spawn());
         for process in &mut processes {
             process.ready().await;
@@ -42,6 +48,11 @@ impl Replicas {
         let ports = [processes[0].setup.public, processes[1].setup.public];
         let balancer = tokio::spawn(balance(TcpListener::bind(("127.0.0.1", port)).await.unwrap(), ports));
         Self { database, first, second, both, processes, balancer }
+    }
+
+    /// How the first of them was started.
+    pub fn setup(&self) -> &Setup {
+        &self.processes[0].setup
     }
 }
 

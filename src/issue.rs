@@ -101,7 +101,7 @@ fn id_token(
         acr: grant.acr.as_deref(),
         amr: &grant.amr.0,
         sid: grant.session_id,
-        at_hash: jose::left_half_hash(signer.alg(), access_token),
+        at_hash: jose::left_half_hash(signer.alg().hash_alg(), access_token),
         extra,
     };
     let token = signer.sign("JWT", &claims).map_err(Error::internal)?;

@@ -18,6 +18,12 @@ pub(super) fn value(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
+/// One JSON value from a stranger, for what is no token but comes with one: each member once, 32 levels deep at most,
+/// nothing after it.
+pub fn strict_json(bytes: &[u8]) -> Option<Value> {
+    value(bytes).ok()
+}
+
 /// The same, where only an object will do.
 pub(super) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     match value(bytes) {
@@ -133,6 +139,8 @@ mod tests {
     #[test]
     fn nothing_follows_the_value() {
         assert!(value(b"{} {}").is_err());
+        assert_eq!(strict_json(b" [1] "), Some(serde_json::json!([1])));
+        assert_eq!(strict_json(b"[1] 2"), None);
         assert!(object(b"[]").is_none());
         assert!(object(b"").is_none());
     }

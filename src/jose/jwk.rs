@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Algorithm, Error, Result, decode};
+use super::{Algorithm, Error, KeyManagement, Result, decode};
 use crate::secret::fingerprint;
 
 /// RSA keys under 2048 bits are too weak (RFC 7518 section 3.3), and above 8192 their size costs us, not their owner.
@@ -47,7 +47,7 @@ pub(super) enum Material {
     Ec(Vec<u8>),
     Ed25519(Vec<u8>),
     /// For key agreement only: no signature is ever checked with it.
-    X25519,
+    X25519(Vec<u8>),
 }
 
 impl Jwk {
@@ -96,21 +96,23 @@ impl Jwk {
             }
         }
         let Some(name) = self.alg.as_deref() else { return Ok(()) };
-        match name.parse::<Algorithm>() {
-            Ok(_) if for_signatures == Some(false) => {
-                Err(Error::Key("a key for encryption names a signature algorithm"))
+        let fits = match (name.parse::<Algorithm>(), name.parse::<KeyManagement>()) {
+            (Ok(_), _) if for_signatures == Some(false) => {
+                return Err(Error::Key("a key for encryption names a signature algorithm"));
             }
-            Ok(alg) => {
+            (_, Ok(_)) if for_signatures == Some(true) => {
+                return Err(Error::Key("a key for signatures names an algorithm of encryption"));
+            }
+            (Ok(alg), _) => {
                 let (kty, crv) = alg.key_type();
-                if self.kty == kty && crv.is_none_or(|crv| self.crv.as_deref() == Some(crv)) {
-                    Ok(())
-                } else {
-                    Err(Error::Key("the alg of a key does not fit its type or curve"))
-                }
+                self.kty == kty && crv.is_none_or(|crv| self.crv.as_deref() == Some(crv))
             }
-            Err(_) if for_signatures == Some(true) => Err(Error::Key("the alg of a key is not supported")),
-            Err(_) => Ok(()),
-        }
+            (_, Ok(alg)) => alg.takes(self),
+            _ if for_signatures.is_some() => return Err(Error::Key("the alg of a key is not supported")),
+            // It says neither what it is for: a key of another time, of no use to us.
+            _ => true,
+        };
+        if fits { Ok(()) } else { Err(Error::Key("the alg of a key does not fit its type or curve")) }
     }
 
     pub(super) fn material(&self) -> Result<Material> {
@@ -120,7 +122,7 @@ impl Jwk {
             ("EC", Some("P-384")) => self.ec(48),
             ("EC", Some("P-521")) => self.ec(66),
             ("OKP", Some("Ed25519")) => Ok(Material::Ed25519(coordinate(self.x.as_deref(), 32)?)),
-            ("OKP", Some("X25519")) => coordinate(self.x.as_deref(), 32).map(|_| Material::X25519),
+            ("OKP", Some("X25519")) => Ok(Material::X25519(coordinate(self.x.as_deref(), 32)?)),
             ("EC" | "OKP", _) => Err(Error::Key("the curve of a key is not supported")),
             ("oct", _) => Err(Error::Key("a symmetric key has no place in a set of public keys")),
             _ => Err(Error::Key("the type of a key is not supported")),
@@ -269,6 +271,12 @@ mod tests {
             json!({ "use": "sig", "alg": "HS256" }),
             json!({ "use": "sig", "alg": "none" }),
             json!({ "use": "enc", "alg": "ES256" }),
+            json!({ "use": "sig", "alg": "ECDH-ES" }),
+            json!({ "use": "enc", "alg": "RSA-OAEP" }),
+            json!({ "alg": "RSA-OAEP-256" }),
+            json!({ "use": "enc", "alg": "RSA1_5" }),
+            json!({ "use": "enc", "alg": "ECDH-ES+A192KW" }),
+            json!({ "use": "enc", "alg": "dir" }),
             json!({ "use": "both" }),
             json!({ "use": "sig", "key_ops": ["encrypt"] }),
             json!({ "use": "enc", "key_ops": ["verify"] }),
@@ -281,7 +289,12 @@ mod tests {
             assert!(with(good.clone()).verifies(Algorithm::Es256), "{good}");
             assert!(!with(good).verifies(Algorithm::Es384));
         }
-        for other in [json!({ "use": "enc", "alg": "ECDH-ES" }), json!({ "key_ops": ["deriveBits"] })] {
+        for other in [
+            json!({ "use": "enc", "alg": "ECDH-ES" }),
+            json!({ "use": "enc", "alg": "ECDH-ES+A256KW", "key_ops": ["deriveKey"] }),
+            json!({ "alg": "ECDH-ES+A128KW" }),
+            json!({ "key_ops": ["deriveBits"] }),
+        ] {
             with(other.clone()).check().unwrap();
             assert!(!with(other.clone()).verifies(Algorithm::Es256), "{other}");
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize as _, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::verifying_key::VerifyingKey;
-use super::{Algorithm, Error, Header, Jwk, Refusal, Result, Token, has_private_members, json};
+use super::{Algorithm, Error, Header, Jwk, Refusal, Result, Token, compact, has_private_members, json};
 
 /// More keys than anybody rotates; each of them costs parsing.
 const MAX_KEYS: usize = 100;
@@ -94,7 +94,7 @@ impl KeySet {
         if !expect.algs.contains(alg) {
             return Err(Refusal::because("the algorithm is not one of those expected"));
         }
-        if !typ.as_deref().map_or(expect.typ_optional, |typ| expect.typ.iter().any(|due| is_media_type(typ, due))) {
+        if !compact::is_kind(typ.as_deref(), expect.typ, expect.typ_optional) {
             return Err(Refusal::because("the token is of another kind"));
         }
         let named = |key: &&VerifyingKey| kid.is_none() || key.kid == *kid;
@@ -114,16 +114,6 @@ impl Jwk {
     fn read(value: &Value) -> Result<Self> {
         Self::deserialize(value).map_err(|_| Error::Key("a member of the key set is not a JWK"))
     }
-}
-
-/// RFC 7515 section 4.1.9: `application/` may be left out; media types are compared without regard to case.
-fn is_media_type(typ: &str, due: &str) -> bool {
-    const PREFIX: &str = "application/";
-    let short = match typ.get(..PREFIX.len()) {
-        Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => &typ[PREFIX.len()..],
-        _ => typ,
-    };
-    short.eq_ignore_ascii_case(due)
 }
 
 fn members(document: &Value) -> Result<&Vec<Value>> {
@@ -182,6 +172,24 @@ mod tests {
         set.check_signature(&token, &ANY).unwrap();
         assert_eq!(token.payload, b"Example of Ed25519 signing");
         assert!(set.verify_token(&token, &ANY).is_err());
+    }
+
+    /// RFC 7515 appendix A.4, RFC 7520 sections 4.1 to 4.3: they sign text that is no JSON.
+    #[test]
+    fn the_signatures_of_the_cookbook_fit() {
+        for (jwk, token, payload) in [
+            (vectors::rfc7515_a4(), vectors::RFC7515_A4_TOKEN, "Payload"),
+            (vectors::rfc7520_rsa(), vectors::RFC7520_4_1_TOKEN, vectors::RFC7520_4_PAYLOAD),
+            (vectors::rfc7520_rsa(), vectors::RFC7520_4_2_TOKEN, vectors::RFC7520_4_PAYLOAD),
+            (vectors::rfc7520_ec(), vectors::RFC7520_4_3_TOKEN, vectors::RFC7520_4_PAYLOAD),
+        ] {
+            let set = KeySet::new(vec![vectors::public(jwk)]);
+            let token = Token::read(token).unwrap();
+            set.check_signature(&token, &ANY).unwrap();
+            assert_eq!(String::from_utf8(token.payload.clone()).unwrap(), payload);
+            let others: Vec<_> = Algorithm::ALL.into_iter().filter(|alg| *alg != token.header.alg).collect();
+            assert!(set.check_signature(&token, &Expect { algs: &others, ..ANY }).is_err());
+        }
     }
 
     #[test]
@@ -306,6 +314,34 @@ mod tests {
         }
         let many = json!({ "keys": vec![good; MAX_KEYS + 1] });
         assert!(KeySet::parse(many.to_string().as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_registered_set_may_have_keys_for_encryption() {
+        let x25519 = serde_json::to_value(vectors::public(vectors::rfc8037_a6())).unwrap();
+        let with = |key: &Value, members: Value| {
+            let mut key = key.clone();
+            key.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            KeySet::strict(&json!({ "keys": [key] }))
+        };
+        let rsa = serde_json::to_value(vectors::rfc7515_a2()).unwrap();
+        let ec =
+            [vectors::rfc7515_a3(), vectors::public(vectors::rfc7520_5_4()), vectors::public(vectors::rfc7515_a4())];
+        for alg in ["ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"] {
+            for key in ec.iter().map(|key| serde_json::to_value(key).unwrap()).chain([x25519.clone()]) {
+                let set = with(&key, json!({ "use": "enc", "alg": alg })).unwrap();
+                assert!(set.verifying.iter().all(|key| Algorithm::ALL.into_iter().all(|alg| !key.takes(alg))));
+            }
+            assert!(with(&rsa, json!({ "use": "enc", "alg": alg })).is_err());
+        }
+        for alg in ["RSA-OAEP", "RSA-OAEP-256"] {
+            assert!(with(&rsa, json!({ "use": "enc", "alg": alg })).is_ok());
+            assert!(with(&x25519, json!({ "use": "enc", "alg": alg })).is_err());
+        }
+        for alg in ["RSA1_5", "A128KW", "dir", "RS256", "HS256", "none", ""] {
+            assert!(with(&rsa, json!({ "use": "enc", "alg": alg })).is_err(), "{alg}");
+        }
+        assert!(with(&x25519, json!({ "use": "sig" })).is_ok(), "of no use, and of no harm");
     }
 
     #[test]

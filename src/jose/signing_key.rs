@@ -40,7 +40,7 @@ enum Pair {
 impl SigningKey {
     /// A new key, and the PKCS#8 that it is kept as (RFC 5958). RSA keys have 2048 bits.
     pub fn generate(alg: Algorithm) -> Result<(Self, Zeroizing<Vec<u8>>)> {
-        let failed = |_| Error::Generate(alg);
+        let failed = |_| Error::Generate(alg.as_str());
         let pkcs8 = match kind(alg) {
             Kind::Rsa(_) => {
                 let pair = RsaKeyPair::generate(rsa::KeySize::Rsa2048).map_err(failed)?;
@@ -194,7 +194,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::jose::{Expect, KeySet, has_private_members};
+    use crate::jose::{Expect, KeySet, has_private_members, vectors};
 
     /// What jsonwebtoken, which shares no line with us above the primitives, makes of the token; ES512 it does not know.
     fn independent(jwk: &Jwk, token: &str) -> Option<Value> {
@@ -245,6 +245,17 @@ mod tests {
             let shown = format!("{key:?}");
             assert!(shown.len() < 120 && !shown.contains(&encode(&*pkcs8)[20..40]), "{shown}");
         }
+    }
+
+    /// RFC 8037 appendices A.1 to A.4: one key gives one signature.
+    #[test]
+    fn the_signature_of_rfc_8037_is_made_again() {
+        let private = json!({ "kty": "OKP", "crv": "Ed25519", "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A" });
+        let key = SigningKey::from_pkcs8(Algorithm::EdDsa, &vectors::pkcs8(&private)).unwrap();
+        assert_eq!(key.public_jwk().x, vectors::rfc8037().x);
+        assert_eq!(key.kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let (signed, signature) = vectors::RFC8037_TOKEN.rsplit_once('.').unwrap();
+        assert_eq!(encode(key.signature(signed.as_bytes()).unwrap()), signature);
     }
 
     #[test]

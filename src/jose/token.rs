@@ -2,10 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Algorithm, Refusal, decode, json};
-
-/// A longer token is refused before any of it is decoded.
-const MAX_LENGTH: usize = 16 * 1024;
+use super::compact::{self, Jws, Members};
+use super::{Algorithm, Refusal};
 
 /// What the header says. Only `alg` and `typ` are ever compared with anything, and `kid` only looked up by equality in
 /// the set that the caller chose: `jku`, `x5u` and `jwk` are never followed (RFC 8725 section 3.10).
@@ -17,30 +15,9 @@ pub struct Header {
 }
 
 impl Header {
-    fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let mut members =
-            json::object(bytes).ok_or(Refusal::because("the header is not an object, or has a member twice"))?;
-        // RFC 7515 section 4.1.11: an extension that must be understood, and none is. RFC 7797 needs `crit` as well,
-        // but some would honour `b64` without it.
-        if members.contains_key("crit") || members.contains_key("b64") {
-            return Err(Refusal::because("the header has a critical extension"));
-        }
-        let alg = match members.get("alg") {
-            Some(Value::String(name)) => {
-                name.parse().map_err(|_| Refusal::because("the algorithm is none of the server's"))?
-            }
-            _ => return Err(Refusal::because("the header has no algorithm")),
-        };
-        let mut text = |name: &str, reason| match members.remove(name) {
-            None => Ok(None),
-            Some(Value::String(value)) => Ok(Some(value)),
-            Some(_) => Err(Refusal::because(reason)),
-        };
-        Ok(Self {
-            alg,
-            kid: text("kid", "the header's kid is not a string")?,
-            typ: text("typ", "the header's typ is not a string")?,
-        })
+    fn read(members: &Members) -> Result<Self, Refusal> {
+        let alg = members.alg()?.parse().map_err(|_| Refusal::because("the algorithm is none of the server's"))?;
+        Ok(Self { alg, kid: members.kid()?, typ: members.typ()? })
     }
 }
 
@@ -59,34 +36,20 @@ pub struct Token<'a> {
 impl<'a> Token<'a> {
     /// Reads the one form that there is: three parts of base64url. Neither the JSON serialisations nor a JWE pass.
     pub fn read(token: &'a str) -> Result<Self, Refusal> {
-        if token.len() > MAX_LENGTH {
-            return Err(Refusal::because("the token is too long"));
-        }
-        let mut parts = token.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(Refusal::because("the token has not three parts"));
-        };
-        let signed = &token.as_bytes()[..header.len() + 1 + payload.len()];
-        let bytes = |part| decode(part).ok_or(Refusal::because("a part of the token is not base64url"));
-        Ok(Self {
-            header: Header::read(&bytes(header)?)?,
-            signed,
-            payload: bytes(payload)?,
-            signature: bytes(signature)?,
-        })
+        let Jws { header, signed, payload, signature } = Jws::read(token)?;
+        Ok(Self { header: Header::read(&header)?, signed, payload, signature })
     }
 
     /// The claims, each of them once (RFC 7519 section 4).
     pub fn unverified_claims(&self) -> Result<Map<String, Value>, Refusal> {
-        json::object(&self.payload).ok_or(Refusal::because("the claims are not an object, or have a member twice"))
+        compact::claims(&self.payload)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::compact::MAX_LENGTH;
     use crate::jose::encode;
 
     fn refused(header: &str) -> &'static str {

@@ -3,6 +3,7 @@
 use aws_lc_rs::rsa::RsaParameters;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
 
+use super::jwe::is_sound_x25519;
 use super::jwk::Material;
 use super::{Algorithm, Error, Jwk, Result};
 
@@ -23,9 +24,14 @@ impl Jwk {
 
 impl VerifyingKey {
     pub fn new(jwk: &Jwk) -> Result<Self> {
+        const REJECTED: Error = Error::Key("the numbers of a key make no key");
         jwk.check_purpose()?;
-        let rejected = |_| Error::Key("the numbers of a key make no key");
         let material = jwk.material()?;
+        if let Material::X25519(point) = &material
+            && !is_sound_x25519(point)
+        {
+            return Err(REJECTED);
+        }
         // Parsed even where the key's own words forbid its use: that is what shows whether it is a key.
         let mut parsed = Vec::new();
         for alg in Algorithm::ALL {
@@ -35,12 +41,12 @@ impl VerifyingKey {
             }
             let key = match &material {
                 Material::Rsa { n, e } => {
-                    RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(alg)).map_err(rejected)?
+                    RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(alg)).map_err(|_| REJECTED)?
                 }
                 Material::Ec(bytes) | Material::Ed25519(bytes) => {
-                    ParsedPublicKey::new(curve(alg), bytes).map_err(rejected)?
+                    ParsedPublicKey::new(curve(alg), bytes).map_err(|_| REJECTED)?
                 }
-                Material::X25519 => continue,
+                Material::X25519(_) => continue,
             };
             if jwk.verifies(alg) {
                 parsed.push((alg, key));

@@ -35,7 +35,7 @@ impl Due<'_> {
             (time("iat").is_some_and(|iat| iat <= now + LEEWAY), "the ID token is from the future"),
             (self.nonce.is_none() || text("nonce") == self.nonce, "the ID token answers another request (nonce)"),
             (
-                text("at_hash") == Some(&left_half_hash(token.header.alg, self.access_token)),
+                text("at_hash") == Some(&left_half_hash(token.header.alg.hash_alg(), self.access_token)),
                 "the ID token belongs to another access token (at_hash)",
             ),
         ];

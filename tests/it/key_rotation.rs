@@ -12,13 +12,13 @@ use hydrant::keys::{ACCESS_TOKEN_SET, ID_TOKEN_SET, KeyUse, Keys, Purpose, Rotat
 use hydrant::secret::Secret;
 use serde_json::json;
 
-use crate::support::{Authorize, Database, Server, process, race};
+use crate::support::{Database, Server, race};
 
 const RACERS: usize = 32;
-const RS256: Purpose = Purpose::Sign(KeyUse::IdToken, Algorithm::Rs256);
+pub const RS256: Purpose = Purpose::Sign(KeyUse::IdToken, Algorithm::Rs256);
 
 /// Two replicas: one database, one time.
-async fn pair(change: impl Fn(&mut Config)) -> [Arc<Server>; 2] {
+pub async fn pair(change: impl Fn(&mut Config)) -> [Arc<Server>; 2] {
     let (database, clock) = (Database::new().await, Clock::manual());
     let one = Server::on(database.clone(), clock.clone(), &change).await;
     let two = Server::on(database, clock, &change).await;
@@ -26,36 +26,38 @@ async fn pair(change: impl Fn(&mut Config)) -> [Arc<Server>; 2] {
 }
 
 /// What the server does by itself every half minute.
-async fn tend(server: &Server) {
+pub async fn tend(server: &Server) {
     let (app, now) = (server.app(), server.clock.now());
     app.keys.tend(&app.store, now).await.unwrap();
     app.keys.load(&app.store, now).await.unwrap();
 }
 
-async fn rotate(server: &Server, purpose: Purpose) -> Rotated {
+pub async fn rotate(server: &Server, purpose: Purpose) -> Rotated {
     let app = server.app();
     app.keys.rotate(&app.store, purpose, server.clock.now()).await.unwrap()
 }
 
-async fn kids(server: &Server) -> Vec<String> {
+/// The published keys that sign.
+pub async fn kids(server: &Server) -> Vec<String> {
     let jwks = server.jwks().await;
-    jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    let keys = jwks["keys"].as_array().unwrap().iter().filter(|key| key["use"] == "sig");
+    keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn signed_by(server: &Server) -> String {
+pub async fn signed_by(server: &Server) -> String {
     let token = server.tokens_with("openid").await.id_token.unwrap();
     server.verify(&token, "web").await.0.kid.unwrap()
 }
 
 /// The keys of a set as an operator sees them: algorithm and state.
-async fn states(server: &Server, set: &str) -> Vec<(String, &'static str)> {
+pub async fn states(server: &Server, set: &str) -> Vec<(String, &'static str)> {
     let app = server.app();
     let listed = app.keys.list(&app.store, server.clock.now()).await.unwrap();
     listed.into_iter().filter(|key| key.set == set).map(|key| (key.alg, key.state)).collect()
 }
 
 /// Waits until this holds: a replica is told, and that takes a moment.
-async fn soon(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub async fn soon(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !holds().await {
         assert!(began.elapsed() < Duration::from_secs(10), "{what}");
@@ -98,7 +100,7 @@ async fn jk_04_two_schedulers_make_one_key() {
     let (interval, lead) =
         (servers[0].config().keys.rotation_interval.unwrap(), servers[0].config().keys.publish_ahead);
     let first = signed_by(&servers[0]).await;
-    servers[0].clock.pass(interval - lead - Duration::from_mins(1));
+    servers[0].clock.pass(interval.saturating_sub(lead + Duration::from_mins(1)));
     tend(&servers[0]).await;
     assert_eq!(kids(&servers[0]).await.len(), 1, "not due yet");
     servers[0].clock.pass(Duration::from_mins(1));
@@ -206,10 +208,10 @@ async fn jk_10_a_key_has_one_use_and_one_algorithm() {
     }
     let answer = server.get("/.well-known/jwks.json").await;
     let keys = answer.json()["keys"].as_array().unwrap().clone();
-    assert_eq!(keys.len(), 20);
+    assert_eq!(keys.len(), 22);
     let distinct: HashSet<_> = keys.iter().map(|key| key["kid"].as_str().unwrap()).collect();
-    assert_eq!(distinct.len(), 20);
-    for key in &keys {
+    assert_eq!(distinct.len(), 22);
+    for key in &keys[..20] {
         let members: HashSet<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
         let expected: &[&str] = match key["kty"].as_str().unwrap() {
             "RSA" => &["kty", "use", "alg", "kid", "n", "e"],
@@ -242,76 +244,6 @@ async fn jk_10_a_key_has_one_use_and_one_algorithm() {
     }
 }
 
-/// JK-07: a revoked signing key is out of the published set at once, another signs at once, and no hint that it signed is
-/// taken, on any replica. The ETag moves with the body.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jk_07_a_revoked_signing_key_is_believed_by_nobody() {
-    let servers = pair(|_| {}).await;
-    let token = servers[0].tokens_with("openid").await.id_token.unwrap();
-    let hint = Authorize::web().set("id_token_hint", &token);
-    let kid = signed_by(&servers[0]).await;
-    for server in &servers {
-        assert_eq!(server.ask(&hint).await.get.status, 302);
-    }
-    let etag = servers[0].get("/.well-known/jwks.json").await.header("etag").unwrap().to_owned();
-    // Whether a successor waits already or not, it takes over now.
-    for waits in [false, true] {
-        let kid = signed_by(&servers[0]).await;
-        if waits {
-            rotate(&servers[0], RS256).await;
-        }
-        let app = servers[0].app();
-        let revoked = app.keys.revoke(&app.store, &kid, servers[0].clock.now()).await.unwrap().unwrap();
-        let published = kids(&servers[0]).await;
-        assert_eq!(published, [revoked.in_use.clone().unwrap()]);
-        assert_eq!(signed_by(&servers[0]).await, published[0]);
-        soon("the other replica does not know", async || kids(&servers[1]).await == published).await;
-        assert_eq!(signed_by(&servers[1]).await, published[0]);
-        assert!(app.keys.revoke(&app.store, &kid, servers[0].clock.now()).await.unwrap().is_none(), "twice");
-    }
-    for server in &servers {
-        server.assert_back(&hint, "invalid_request").await;
-        let logout = server.get(&format!("/oauth2/sessions/logout?id_token_hint={token}")).await;
-        assert_eq!((logout.status, logout.location()), (400, None), "{}", logout.body);
-    }
-    assert_ne!(servers[0].get("/.well-known/jwks.json").await.header("etag"), Some(etag.as_str()));
-    let states: Vec<_> = states(&servers[0], ID_TOKEN_SET).await.into_iter().map(|(_, state)| state).collect();
-    assert_eq!(states, ["active", "revoked", "revoked"]);
-    let rows = servers[0].app().store.keys().await.unwrap();
-    assert!(rows.iter().any(|row| row.id == kid && row.private_sealed.is_empty()), "its private part is forgotten");
-}
-
-/// JK-07 for a key that seals: tokens, codes and cookies of it are worth nothing.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jk_07_what_a_revoked_key_sealed_is_worth_nothing() {
-    let servers = pair(|_| {}).await;
-    let mut browser = servers[0].signed_in("alice").await;
-    let silent = Authorize::web().set("prompt", "none");
-    let code = browser.authorize(&silent).await.parameter("code").unwrap();
-    let tokens = servers[0].tokens_with("openid offline").await;
-    let own = servers[0].client_tokens("svc", &[]).await;
-    let rows = servers[0].app().store.keys().await.unwrap();
-    let kid = rows.iter().find(|row| row.key_set == SEAL_SET).unwrap().id.clone();
-    // By the command line: every running server is told.
-    let ran = process::run(servers[0].database.dsn(), &["key", "revoke", "--dev", "--format", "json", "--", &kid], "");
-    assert_eq!(ran.json()["kid"], kid, "{}", ran.stderr);
-    for server in &servers {
-        soon("a token that was sealed with a revoked key is alive", async || {
-            !server.introspect(&own.access_token).await.active
-        })
-        .await;
-        assert!(!server.introspect(&tokens.access_token).await.active);
-        assert_eq!(server.userinfo(&tokens.access_token).await.status, 401);
-        server.refresh("web", tokens.refresh()).await.assert_error(400, "invalid_grant");
-        server.token(&code).await.assert_error(400, "invalid_grant");
-    }
-    let answer = browser.authorize(&silent).await;
-    assert_eq!(answer.parameter("error").as_deref(), Some("login_required"), "the session's cookie is of no use");
-    // And all begins anew.
-    let anew = servers[0].tokens_with("openid offline").await;
-    assert!(servers[1].introspect(&anew.access_token).await.active);
-}
-
 /// A retired key is published until the last of its tokens has expired, and a client may have registered a longer life than
 /// the configuration's.
 #[tokio::test]
@@ -341,7 +273,7 @@ async fn a_sealing_key_stays_as_long_as_a_grant_may_live() {
     rotate(&server, Purpose::Seal).await;
     server.pass(server.config().keys.publish_ahead.as_secs());
     tend(&server).await;
-    server.clock.pass(server.config().ttl.grant - Duration::from_hours(1));
+    server.clock.pass(server.config().ttl.grant.saturating_sub(Duration::from_hours(1)));
     tend(&server).await;
     // It has expired, but is known: whoever presents it once more is found out.
     server.refresh("web", tokens.refresh()).await.assert_error(400, "invalid_grant");
@@ -364,9 +296,10 @@ async fn jk_13_a_wrong_secret_makes_no_key() {
     assert_eq!(server.database.execute(&format!("DELETE FROM keys WHERE key_set = '{ID_TOKEN_SET}'")).await, 1);
     let mut config: Config = server.config().clone();
     config.secrets.system = vec![Secret::new("another secret than the one before")];
+    let before = server.database.count("keys").await;
     let error = Keys::new(&config).load(&server.app().store, server.clock.now()).await.unwrap_err().to_string();
     assert!(error.contains("secrets.system"), "{error}");
-    assert_eq!(server.database.count("keys").await, 1);
+    assert_eq!(server.database.count("keys").await, before);
 }
 
 /// JK-16, I9: a key that can not be had is 503, says nothing of why, and is made as soon as it can be.

@@ -27,6 +27,8 @@ mod http_layer;
 mod id_token;
 mod introspection;
 mod jwks;
+mod key_encryption;
+mod key_revocation;
 mod key_rotation;
 mod layers;
 mod login;

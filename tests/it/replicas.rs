@@ -89,11 +89,11 @@ async fn jk_05_f_56_i17_two_replicas_are_one_server() {
     let replicas = Replicas::start(database).await;
     let Replicas { first, second, both, .. } = &replicas;
 
-    // JK-05: one key for each set, whoever was first.
+    // JK-05: one key for each purpose, whoever was first.
     let published = jwks(first).await;
     assert_eq!(jwks(second).await, published);
-    assert_eq!(published["keys"].as_array().unwrap().len(), 1);
-    assert_eq!(replicas.database.count("keys").await, 2);
+    assert_eq!(published["keys"].as_array().unwrap().len(), 3);
+    assert_eq!(replicas.database.count("keys").await, 4);
 
     // What one is told, the other knows.
     let body = json!({
@@ -171,7 +171,7 @@ async fn jk_02_a_rotation_while_both_run_is_seen_by_both() {
         assert_eq!(ran.json()[0]["outcome"], "made", "{ran:?}");
     }
     for server in [first, second] {
-        soon("the new key is not published", async || jwks(server).await["keys"].as_array().unwrap().len() == 2).await;
+        soon("the new key is not published", async || jwks(server).await["keys"].as_array().unwrap().len() == 4).await;
     }
     assert_eq!(jwks(first).await, jwks(second).await);
     for server in [first, second] {
@@ -184,5 +184,5 @@ async fn jk_02_a_rotation_while_both_run_is_seen_by_both() {
     let tokens = both.token(&code).await.tokens();
     let (header, _) = both.verify(tokens.id_token.as_deref().unwrap(), "web").await;
     assert_eq!(old, json!(header.kid));
-    assert_eq!(replicas.database.count("keys").await, 4);
+    assert_eq!(replicas.database.count("keys").await, 6);
 }

@@ -216,6 +216,7 @@ mod tests {
             (r#"{"sub":"jwtc"}"#, ""),
             (r#"{"iss":"jwtc","sub":7}"#, ""),
             (r#"{"iss":"","sub":""}"#, ""),
+            (r#"{"iss":"a\u0000","sub":"a\u0000"}"#, ""),
             ("[]", ""),
         ] {
             assert_eq!(read(&[], &form(claims, rest)).unwrap_err().code, ErrorCode::InvalidClient, "{claims} {rest}");

@@ -43,6 +43,15 @@ impl Signer {
         self.key.kid()
     }
 
+    pub fn alg(&self) -> &'static str {
+        self.key.alg().as_str()
+    }
+
+    /// By the server's own code, in any of its algorithms.
+    pub fn sign_as_we_do(&self, claims: &Value) -> String {
+        self.key.sign("JWT", claims).unwrap()
+    }
+
     pub fn sign(&self, claims: &Value) -> String {
         self.sign_as(&json!({ "alg": self.key.alg().as_str(), "kid": self.kid() }), claims)
     }

@@ -15,12 +15,12 @@ use tokio::time::Instant;
 
 pub use listed::Listed;
 pub use live::Live;
-pub use purpose::{ACCESS_TOKEN_SET, ID_TOKEN_SET, KeyUse, Purpose, SEAL_SET, SETS};
+pub use purpose::{ACCESS_TOKEN_SET, ID_TOKEN_SET, KeyUse, Purpose, REQUEST_OBJECT_SET, SEAL_SET, SETS};
 pub use rotation::{Revoked, Rotated, Successor};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::jose::{self, Algorithm};
+use crate::jose::{self, Algorithm, KeyManagement};
 use crate::oauth;
 use crate::seal::SystemSeal;
 use crate::store::key::KeyRow;
@@ -146,18 +146,31 @@ impl Keys {
         alg: Algorithm,
         now: Timestamp,
     ) -> oauth::Result<Arc<Live>> {
-        let there = |live: &Arc<Live>| live.signer(use_, alg, now).is_some();
+        self.ensure_any(store, Purpose::Sign(use_, alg), now).await
+    }
+
+    /// The same for a key that clients encrypt request objects to.
+    pub async fn ensure_decryption(
+        &self,
+        store: &Store,
+        alg: KeyManagement,
+        now: Timestamp,
+    ) -> oauth::Result<Arc<Live>> {
+        self.ensure_any(store, Purpose::Decrypt(alg), now).await
+    }
+
+    async fn ensure_any(&self, store: &Store, purpose: Purpose, now: Timestamp) -> oauth::Result<Arc<Live>> {
         let live = self.live()?;
-        if there(&live) {
+        if live.has(purpose) {
             return Ok(live);
         }
         let one = tokio::time::timeout(PATIENCE, self.0.one.lock()).await;
         let one = one.map_err(|_| unusable("others have been waiting for the keys for too long"))?;
         let live = self.live()?;
-        if there(&live) {
+        if live.has(purpose) {
             return Ok(live);
         }
-        Ok(self.read(&one, store, &[Purpose::Sign(use_, alg)], now).await?)
+        Ok(self.read(&one, store, &[purpose], now).await?)
     }
 
     /// Keeps the keys as the database has them and as the schedule wants them: at once when a replica has changed them,

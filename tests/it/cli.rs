@@ -109,7 +109,7 @@ async fn a_key_gets_a_successor() {
 
     run(&["key", "rotate", "--set", "hydra.jwt.access-token"]).failed(1, "has no keys yet");
     run(&["key", "rotate", "--alg", "ES256"]).failed(1, "no key for ES256 yet");
-    run(&["key", "rotate", "--alg", "HS256"]).failed(1, "no algorithm of this server");
+    run(&["key", "rotate", "--alg", "HS256"]).failed(1, "no algorithm of the set");
     run(&["key", "rotate", "--set", "x"]).failed(2, "hydra.openid.id-token");
     run(&["key", "revoke", "nobody"]).failed(1, "hydrant key list");
 }

@@ -199,7 +199,7 @@ mod tests {
         let form = |claims: &str, rest: &str| {
             format!(
                 "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
-                 &client_assertion={}.{}.x{rest}",
+                 &client_assertion={}.{}.eA{rest}",
                 part(r#"{"alg":"ES256"}"#),
                 part(claims)
             )

@@ -7,6 +7,7 @@ mod admin_clients;
 mod admin_introspection;
 mod admin_users;
 mod advertised;
+mod advertised_openid;
 mod attempts;
 mod audience;
 mod authorization_code;

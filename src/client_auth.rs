@@ -1,5 +1,7 @@
 //! Client authentication: RFC 6749 section 2.3, OpenID Connect Core section 9.
 
+mod assertion;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use crate::client_secret;
 use crate::id::ClientId;
 use crate::oauth::client_metadata::AuthMethod;
 use crate::oauth::params::Params;
-use crate::oauth::{Error, ErrorCode, Result};
+use crate::oauth::{Error, ErrorCode, Result, client_assertion};
 use crate::secret::{self, Secret};
 use crate::store::client::Client;
 
@@ -26,6 +28,8 @@ pub struct Presented {
 enum Method {
     Basic(Secret),
     Post(Secret),
+    /// `private_key_jwt` or `client_secret_jwt`: which, the client's registration says.
+    Assertion(Secret),
     None,
 }
 
@@ -34,11 +38,17 @@ impl Presented {
     /// counts (RFC 6749 section 2.3.1).
     pub fn read(authorization: &[&str], form: &Params) -> Result<Self> {
         let named = form.get("client_id");
-        if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
-            if form.get("client_secret").is_some() || !authorization.is_empty() {
-                return Err(two_methods());
+        let has_assertion = ["client_assertion", "client_assertion_type"].iter().any(|name| form.get(name).is_some());
+        if has_assertion && (form.get("client_secret").is_some() || !authorization.is_empty()) {
+            return Err(two_methods());
+        }
+        if let Some(assertion) = client_assertion::of(form)? {
+            let client =
+                client_assertion::claimed_client(assertion).map_err(|fault| assertion::refused(None, fault))?;
+            if named.is_some_and(|named| named != client.as_str()) {
+                return Err(assertion::refused(None, "client_id names another client"));
             }
-            return Err(ErrorCode::InvalidClient.because("Client assertions are not supported."));
+            return Ok(Self { client, method: Method::Assertion(Secret::new(assertion)) });
         }
         let basic = match authorization {
             [] => None,
@@ -57,14 +67,6 @@ impl Presented {
                 })?);
                 Ok(Self { client, method: secret.map_or(Method::None, |secret| Method::Post(Secret::new(secret))) })
             }
-        }
-    }
-
-    const fn method(&self) -> AuthMethod {
-        match self.method {
-            Method::Basic(_) => AuthMethod::Basic,
-            Method::Post(_) => AuthMethod::Post,
-            Method::None => AuthMethod::None,
         }
     }
 }
@@ -114,20 +116,35 @@ pub async fn authenticate(app: &App, presented: &Presented, address: IpAddr) -> 
         }
         return Err(failed());
     };
-    let registered = client.metadata().auth_method();
-    if registered != presented.method() {
-        return Err(ErrorCode::InvalidClient.because(format!(
-            "Client authentication failed: the client is registered for {}, but the request used {}.",
-            registered.as_str(),
-            presented.method().as_str(),
-        )));
-    }
     match &presented.method {
-        Method::None => Ok(client),
-        Method::Basic(secret) | Method::Post(secret) => {
-            if client_secret::is_right(app, &client, secret, address).await? { Ok(client) } else { Err(failed()) }
+        Method::None => is_registered_for(&client, AuthMethod::None)?,
+        Method::Basic(secret) => {
+            is_registered_for(&client, AuthMethod::Basic)?;
+            is_the_secret(app, &client, secret, address).await?;
         }
+        Method::Post(secret) => {
+            is_registered_for(&client, AuthMethod::Post)?;
+            is_the_secret(app, &client, secret, address).await?;
+        }
+        Method::Assertion(assertion) => assertion::authenticate(app, &client, assertion.expose()).await?,
     }
+    Ok(client)
+}
+
+fn is_registered_for(client: &Client, used: AuthMethod) -> Result<()> {
+    let registered = client.metadata().auth_method();
+    if registered == used {
+        return Ok(());
+    }
+    Err(ErrorCode::InvalidClient.because(format!(
+        "Client authentication failed: the client is registered for {}, but the request used {}.",
+        registered.as_str(),
+        used.as_str(),
+    )))
+}
+
+async fn is_the_secret(app: &App, client: &Client, secret: &Secret, address: IpAddr) -> Result<()> {
+    if client_secret::is_right(app, client, secret, address).await? { Ok(()) } else { Err(failed()) }
 }
 
 /// As long as a fingerprint, and none.
@@ -173,6 +190,38 @@ mod tests {
         ] {
             assert_eq!(read(&headers, form).unwrap_err().code, ErrorCode::InvalidRequest, "{form}");
         }
+    }
+
+    /// RFC 7521 section 4.2: the assertion names the client, and `client_id` no other.
+    #[test]
+    fn an_assertion_names_its_client() {
+        let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        let form = |claims: &str, rest: &str| {
+            format!(
+                "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+                 &client_assertion={}.{}.eA{rest}",
+                part(r#"{"alg":"ES256"}"#),
+                part(claims)
+            )
+        };
+        let own = r#"{"iss":"jwtc","sub":"jwtc"}"#;
+        for rest in ["", "&client_id=jwtc"] {
+            let presented = read(&[], &form(own, rest)).unwrap();
+            assert_eq!(presented.client.as_str(), "jwtc");
+            assert!(matches!(presented.method, Method::Assertion(_)) && !format!("{presented:?}").contains('.'));
+        }
+        for (claims, rest) in [
+            (own, "&client_id=web"),
+            (r#"{"iss":"jwtc","sub":"web"}"#, ""),
+            (r#"{"sub":"jwtc"}"#, ""),
+            (r#"{"iss":"jwtc","sub":7}"#, ""),
+            (r#"{"iss":"","sub":""}"#, ""),
+            (r#"{"iss":"a\u0000","sub":"a\u0000"}"#, ""),
+            ("[]", ""),
+        ] {
+            assert_eq!(read(&[], &form(claims, rest)).unwrap_err().code, ErrorCode::InvalidClient, "{claims} {rest}");
+        }
+        assert_eq!(read(&[], &form(own, "&client_secret=x")).unwrap_err().code, ErrorCode::InvalidRequest);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod answer;
 mod consent;
 mod end_session;
 mod hint;
+mod request_object;
 mod sign_in;
 
 use serde::de::DeserializeOwned;
@@ -101,6 +102,7 @@ pub async fn begin(
     let now = app.clock.now();
     let id = authorization_request::client_id(params)?;
     let client = client(app, &id).await.map_err(Refused::Page)?;
+    let params = &*request_object::effective(app, params, &client).await?;
     let hinted = match params.get("id_token_hint") {
         Some(token) => hint::read(app, token, now).await.map_err(Refused::Page)?,
         None => None,

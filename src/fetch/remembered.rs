@@ -65,7 +65,7 @@ impl<T: Send + Sync + 'static> Remembered<T> {
             Look::Stale(document) => {
                 if let Ok(calling) = Arc::clone(&place.calling).try_lock_owned() {
                     tokio::spawn(async move {
-                        place.learn(call.await, now);
+                        place.learn(call.await, false, now);
                         drop(calling);
                     });
                 }
@@ -77,16 +77,13 @@ impl<T: Send + Sync + 'static> Remembered<T> {
         if let Look::Answer(answer) = place.look(than, self.max_age, now) {
             return answer;
         }
-        if than.is_some() {
-            place.known().renewed_at = Some(now);
-        }
-        let caller = Arc::clone(&place);
+        let (caller, renews) = (Arc::clone(&place), than.is_some());
         let called = tokio::spawn(async move {
-            caller.learn(call.await, now);
+            caller.learn(call.await, renews, now);
             drop(calling);
         });
         if called.await.is_err() {
-            place.learn(None, now);
+            place.learn(None, renews, now);
         }
         place.known().document.clone()
     }
@@ -136,8 +133,12 @@ impl<T> Place<T> {
         }
     }
 
-    fn learn(&self, found: Option<T>, now: Timestamp) {
+    /// Only when a call is over: whoever asks while it is under way waits for what comes of it.
+    fn learn(&self, found: Option<T>, renews: bool, now: Timestamp) {
         let mut known = self.known();
+        if renews {
+            known.renewed_at = Some(now);
+        }
         match found {
             Some(document) => {
                 known.document = Some(Arc::new(document));
@@ -218,6 +219,7 @@ mod tests {
         let first = site.ask(None, 60, true).await.unwrap();
         assert_eq!((*first, site.ask(Some(&first), 61, false).await.as_deref()), (2, Some(&2)));
         assert_eq!(site.ask(None, 4000, false).await.as_deref(), Some(&2), "an old document is better than none");
+        tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(site.ask(None, 4059, false).await.as_deref(), Some(&2));
         assert_eq!(site.calls(), 4);
         assert_eq!(site.ask(None, 4060, true).await.as_deref(), Some(&2), "nobody waits for who is down");

@@ -9,7 +9,7 @@ use crate::oauth::{ErrorCode, Result};
 const MAX_PAIRS: usize = 100;
 
 /// The only parameters that may be given more than once: RFC 8707 section 2, and Hydra's `audience`.
-const REPEATABLE: [&str; 2] = ["resource", "audience"];
+pub const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
 /// The name-value pairs of a query or a form body, in their order.
 #[derive(Clone, Default, PartialEq, Eq)]

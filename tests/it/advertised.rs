@@ -1,8 +1,10 @@
 //! That discovery is true: every value that it names is called, and what it does not name fails (OpenID Connect Discovery
 //! section 3, RFC 8414 section 2).
 
+use hydrant::jose::Algorithm;
 use serde_json::{Value, json};
 
+use crate::support::signer::{Signer, assertion, mac, proof};
 use crate::support::{Answer, Authorize, PASSWORD, SECRET, Server, VERIFIER};
 
 fn list(document: &Value, name: &str) -> Vec<String> {
@@ -178,6 +180,19 @@ async fn di_05_client_authentication() {
         "token_endpoint_auth_method": "client_secret_post", "scope": "openid photos.read",
     });
     server.client("post", post).await;
+    let signers = Algorithm::ALL.map(Signer::new);
+    let keys = json!({
+        "client_id": "keys", "grant_types": ["client_credentials"], "scope": "photos.read", "response_types": [],
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": { "keys": signers.iter().map(Signer::jwk).collect::<Vec<_>>() },
+    });
+    assert_eq!(server.admin(reqwest::Method::POST, "/clients", Some(&keys)).await.status, 201);
+    let secret = json!({
+        "client_id": "secret", "grant_types": ["client_credentials"], "scope": "photos.read", "response_types": [],
+        "token_endpoint_auth_method": "client_secret_jwt",
+    });
+    let secret = server.admin(reqwest::Method::POST, "/clients", Some(&secret)).await.json();
+    let secret = secret["client_secret"].as_str().unwrap();
     let methods = |endpoint: &str| list(&document, &format!("{endpoint}_endpoint_auth_methods_supported"));
     for (endpoint, path, fields, granted) in [
         ("token", "/oauth2/token", vec![("grant_type", "client_credentials"), ("scope", "photos.read")], 200),
@@ -208,15 +223,24 @@ async fn di_05_client_authentication() {
                 assert_eq!(answer.error().1, "unauthorized_client");
             }
         }
+        let all = ["client_secret_basic", "client_secret_post", "none", "private_key_jwt", "client_secret_jwt"];
         for method in methods(endpoint) {
-            assert!(["client_secret_basic", "client_secret_post", "none"].contains(&method.as_str()), "{method}");
+            assert!(all.contains(&method.as_str()), "{method}");
         }
-        let mut fields = fields.clone();
-        fields.extend([
-            ("client_id", "svc"),
-            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-            ("client_assertion", "e30.e30.x"),
-        ]);
+        let named = list(&document, &format!("{endpoint}_endpoint_auth_signing_alg_values_supported"));
+        for alg in named {
+            let signed = match signers.iter().find(|signer| signer.alg() == alg) {
+                Some(signer) => signer.sign_as_we_do(&assertion(&server, "keys")),
+                None => mac(&alg, secret.as_bytes(), &assertion(&server, "secret")),
+            };
+            let [kind, own] = proof(&signed);
+            let fields: Vec<_> = fields.iter().copied().chain([kind, own]).collect();
+            let answer = server.post(path, &fields).await;
+            assert_eq!(answer.status, granted, "{endpoint} {alg}: {}", answer.body);
+        }
+        let signed = mac("HS224", secret.as_bytes(), &assertion(&server, "secret"));
+        let [kind, own] = proof(&signed);
+        let fields: Vec<_> = fields.iter().copied().chain([kind, own]).collect();
         server.post(path, &fields).await.assert_error(401, "invalid_client");
     }
     let tokens = server.browser().code(&Authorize::of("spa", "https://spa.example/cb"), "alice").await;

@@ -8,6 +8,8 @@ pub mod process;
 mod race;
 pub mod raw;
 mod requests;
+pub mod signer;
+mod site;
 mod verify;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,6 +32,7 @@ pub use browser::Browser;
 pub use database::Database;
 pub use race::race;
 pub use requests::{Answer, Authorize, Tokens, VERIFIER, challenge_of, unverified};
+pub use site::Site;
 pub use verify::verify_with;
 
 /// The one password of every user here.

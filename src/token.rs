@@ -1,11 +1,13 @@
 //! What a presented token is worth now: for userinfo, introspection (RFC 7662) and revocation (RFC 7009).
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::ClientId;
-use crate::jose;
+use crate::jose::Refusal;
+use crate::keys::Live;
 use crate::oauth::access_token;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{AccessToken, RefreshToken};
@@ -48,10 +50,25 @@ pub async fn open<T: DeserializeOwned>(app: &App, kind: Kind, text: &str) -> Res
     if let Some(value) = keys.sealer.open(kind, text) {
         return Ok(Some(value));
     }
-    if keys.sealer.is_foreign(kind, text) && app.keys.reload_for_stranger(&app.store, app.clock.now()).await {
-        return Ok(app.keys.live()?.sealer.open(kind, text));
+    if !keys.sealer.is_foreign(kind, text) {
+        return Ok(None);
     }
-    Ok(None)
+    let others = app.keys.other_than(&keys, &app.store, app.clock.now()).await?;
+    Ok(others.and_then(|keys| keys.sealer.open(kind, text)))
+}
+
+/// Verifies a signature of ours, in the same way.
+pub async fn verify(
+    app: &App,
+    verify: impl Fn(&Live) -> Result<Map<String, Value>, Refusal>,
+) -> Result<Result<Map<String, Value>, Refusal>> {
+    let keys = app.keys.live()?;
+    let verified = verify(&keys);
+    if !verified.as_ref().is_err_and(Refusal::is_unknown_key) {
+        return Ok(verified);
+    }
+    let others = app.keys.other_than(&keys, &app.store, app.clock.now()).await?;
+    Ok(others.map_or(verified, |keys| verify(&keys)))
 }
 
 /// What an access token of ours says, sealed or signed, whether or not it is alive.
@@ -59,13 +76,7 @@ async fn read(app: &App, text: &str) -> Result<Option<AccessToken>> {
     if text.matches('.').count() != 2 {
         return open::<AccessToken>(app, Kind::AccessToken, text).await;
     }
-    let keys = app.keys.live()?;
-    let mut verified = keys.verify_access_token(text);
-    if verified.as_ref().is_err_and(jose::Refusal::is_unknown_key)
-        && app.keys.reload_for_stranger(&app.store, app.clock.now()).await
-    {
-        verified = app.keys.live()?.verify_access_token(text);
-    }
+    let verified = verify(app, |keys| keys.verify_access_token(text)).await?;
     Ok(verified.ok().and_then(|claims| access_token::read(&claims, &app.config.urls.issuer)))
 }
 

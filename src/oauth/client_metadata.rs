@@ -190,7 +190,7 @@ impl ClientMetadata {
     /// The correspondence of OpenID Connect Dynamic Client Registration section 2. `none` gives nothing, and needs none.
     pub fn has_grants_of(&self, kind: ResponseType) -> bool {
         (!kind.gives_code() || self.may_use(GrantType::AuthorizationCode))
-            && (!kind.gives_token() && !kind.gives_id_token() || self.may_use(GrantType::Implicit))
+            && (!kind.is_front() || self.may_use(GrantType::Implicit))
     }
 
     /// Whether something is signed or checked with the client's secret itself, so that its hash is not enough.

@@ -286,8 +286,17 @@ async fn a_client_that_requires_objects_is_not_answered_without_one() {
     assert_granted(&server, &request).await;
     let state = signer.sign(&object(&server, "strict", &json!({ "prompt": "none" })));
     let answer = server.ask(&request.clone().set("request", &state).set("state", "outside")).await;
-    assert_eq!((answer.get.parameter("error").as_deref(), answer.get.parameter("state")), (Some("login_required"), None));
-    server.assert_page(&request.set("request", &unsigned(&object(&server, "strict", &json!({})))), 400, "invalid_request_object").await;
+    assert_eq!(
+        (answer.get.parameter("error").as_deref(), answer.get.parameter("state")),
+        (Some("login_required"), None)
+    );
+    server
+        .assert_page(
+            &request.set("request", &unsigned(&object(&server, "strict", &json!({})))),
+            400,
+            "invalid_request_object",
+        )
+        .await;
 }
 
 /// RFC 9101 section 10.8: neither can be taken for the other.

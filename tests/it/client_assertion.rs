@@ -121,7 +121,10 @@ async fn a_code_is_redeemed_by_assertion() {
         ("redirect_uri", "https://jwt.example/cb"),
         ("code_verifier", VERIFIER),
     ];
-    server.post("/oauth2/token", &[&fields[..], &[("client_id", "jwtweb")]].concat()).await.assert_error(401, "invalid_client");
+    server
+        .post("/oauth2/token", &[&fields[..], &[("client_id", "jwtweb")]].concat())
+        .await
+        .assert_error(401, "invalid_client");
     let tokens = server.post("/oauth2/token", &[&fields[..], &[kind, own]].concat()).await.tokens();
     let again = server.post("/oauth2/token", &[&fields[..], &[kind, own]].concat()).await;
     assert_refused(&again, "the assertion is spent, so the code is not even looked at");
@@ -168,7 +171,14 @@ async fn ca_02_a_public_key_is_no_secret() {
     let lines: Vec<_> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"));
     for client in ["rsa", "any"] {
-        for secret in [pem.as_bytes(), pem.trim().as_bytes(), &der, jwk.to_string().as_bytes(), modulus.as_bytes(), &decode(modulus)] {
+        for secret in [
+            pem.as_bytes(),
+            pem.trim().as_bytes(),
+            &der,
+            jwk.to_string().as_bytes(),
+            modulus.as_bytes(),
+            &decode(modulus),
+        ] {
             for alg in ["HS256", "HS512"] {
                 assert_refused(&token(&server, &mac(alg, secret, &assertion(&server, client))).await, alg);
             }
@@ -604,7 +614,8 @@ async fn ca_35_an_encrypted_token_is_no_assertion() {
         json!({ "alg": "dir", "enc": "A128GCM" }),
     ] {
         let claims = encode(assertion(&server, "jwtc").to_string());
-        let token_ = format!("{}.{}.{}.{claims}.{}", encode(header.to_string()), encode("k"), encode("iv"), encode("t"));
+        let token_ =
+            format!("{}.{}.{}.{claims}.{}", encode(header.to_string()), encode("k"), encode("iv"), encode("t"));
         assert_refused(&token(&server, &token_).await, &header.to_string());
     }
 }
@@ -621,7 +632,10 @@ async fn only_the_registered_method_counts() {
     assert_refused(&token(&server, &posted).await, "svc");
     assert_refused(&token(&server, &signer.sign(&assertion(&server, "svc"))).await, "svc by a key of another");
     assert_refused(&token(&server, &signer.sign(&assertion(&server, "secretjwt"))).await, "secretjwt by a key");
-    assert_refused(&token(&server, &mac("HS256", secret.as_bytes(), &assertion(&server, "jwtc"))).await, "jwtc by a secret");
+    assert_refused(
+        &token(&server, &mac("HS256", secret.as_bytes(), &assertion(&server, "jwtc"))).await,
+        "jwtc by a secret",
+    );
     for basic in [true, false] {
         let request = server.http.post(server.url("/oauth2/token"));
         let request = match basic {

@@ -184,7 +184,15 @@ async fn a_sector_lists_every_redirect_uri() {
     let uris = ["https://a.example/cb", "https://b.example/cb"];
     let client = |uris: &[&str]| json!({ "redirect_uris": uris, "sector_identifier_uri": site.url("/sector") });
     let create = async |uris: &[&str]| server.admin(Method::POST, "/clients", Some(&client(uris))).await;
-    for document in [Value::Null, json!({}), json!("x"), json!([1]), json!([]), json!([uris[0]]), json!([uris[0], "https://b.example/CB"])] {
+    for document in [
+        Value::Null,
+        json!({}),
+        json!("x"),
+        json!([1]),
+        json!([]),
+        json!([uris[0]]),
+        json!([uris[0], "https://b.example/CB"]),
+    ] {
         site.put("/sector", &document);
         let answer = create(&uris).await;
         assert_eq!(answer.error(), (400, "invalid_client_metadata".to_owned()), "{document}: {}", answer.body);

@@ -117,7 +117,10 @@ async fn a_chosen_secret_is_as_long_as_its_algorithm_needs() {
     let jwt = json!({ "token_endpoint_auth_method": "client_secret_jwt", "client_secret": "x".repeat(31) });
     assert_eq!(create(&server, jwt).await.status, 400);
     // One that was long enough for what was asked before is not for what is asked now.
-    assert_eq!(create(&server, json!({ "request_object_signing_alg": "HS256", "client_secret": "x".repeat(40) })).await.status, 201);
+    assert_eq!(
+        create(&server, json!({ "request_object_signing_alg": "HS256", "client_secret": "x".repeat(40) })).await.status,
+        201
+    );
     let mut client = server.admin(Method::GET, "/clients/one", None).await.json();
     client["request_object_signing_alg"] = json!("HS512");
     let refused = server.admin(Method::PUT, "/clients/one", Some(&client)).await;

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hydrant::config::Config;
-use hydrant::jose::Algorithm;
+use hydrant::jose::{Algorithm, ContentEncryption, Encrypter, KeyManagement};
 use hydrant::secret::sha256;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ async fn ro_01_what_is_switched_off_is_refused_and_not_ignored() {
     server.assert_back(&whole.clone().set("request", &signed), "request_not_supported").await;
     server.assert_back(&whole.clone().set("request_uri", "https://rp.example/r"), "request_uri_not_supported").await;
     server.assert_back(&whole.set("registration", "{}"), "registration_not_supported").await;
-    server.assert_page(&by_value("ro", &signed), 400, "invalid_request").await;
+    server.assert_back(&by_value("ro", &signed), "request_not_supported").await;
 }
 
 /// RFC 9101 section 10.1.
@@ -197,6 +197,80 @@ async fn unsigned_only_where_none_is_registered() {
         let object = unsigned(&object(&server, "none", &changes));
         server.assert_back(&by_value("none", &object), "invalid_request_object").await;
     }
+}
+
+/// RFC 9101 section 6.1: to a key of ours, with a signature inside.
+#[tokio::test]
+async fn an_object_may_be_encrypted_to_the_server() {
+    let server = Server::start().await;
+    let signer = Signer::es256();
+    for (number, alg) in KeyManagement::ALL.into_iter().enumerate() {
+        let id = format!("enc{number}");
+        let registered = json!({ "jwks": signer.jwks(), "request_object_encryption_alg": alg.as_str() });
+        register(&server, &id, registered).await;
+        let signed = signer.sign(&object(&server, &id, &json!({})));
+        for enc in ContentEncryption::ALL {
+            let encrypted = encrypt(&server, alg, enc, &signed).await;
+            // Without an `enc` registered it is A128CBC-HS256 (OpenID Connect Dynamic Client Registration section 2).
+            match enc == ContentEncryption::A128CbcHs256 {
+                true => drop(assert_granted(&server, &by_value(&id, &encrypted)).await),
+                false => server.assert_page(&by_value(&id, &encrypted), 400, "invalid_request_object").await,
+            }
+        }
+    }
+    register(&server, "free", json!({ "jwks": signer.jwks() })).await;
+    let claims = object(&server, "free", &json!({}));
+    for enc in ContentEncryption::ALL {
+        let encrypted = encrypt(&server, KeyManagement::EcdhEs, enc, &signer.sign(&claims)).await;
+        assert_granted(&server, &by_value("free", &encrypted)).await;
+    }
+    // CA-35, CVE-2026-9793: that something is encrypted says nothing of who wrote it.
+    for inside in [claims.to_string(), unsigned(&claims), Signer::es256().sign(&claims), "x".to_owned()] {
+        let encrypted = encrypt(&server, KeyManagement::RsaOaep256, ContentEncryption::A128Gcm, &inside).await;
+        server.assert_page(&by_value("free", &encrypted), 400, "invalid_request_object").await;
+    }
+    let good = encrypt(&server, KeyManagement::RsaOaep256, ContentEncryption::A128Gcm, &signer.sign(&claims)).await;
+    let twice = encrypt(&server, KeyManagement::EcdhEs, ContentEncryption::A128Gcm, &good).await;
+    server.assert_page(&by_value("free", &twice), 400, "invalid_request_object").await;
+    for at in [10, good.len() / 2, good.len() - 2] {
+        let mut bytes = good.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        let changed = String::from_utf8(bytes).unwrap();
+        server.assert_page(&by_value("free", &changed), 400, "invalid_request_object").await;
+    }
+    let bad = encrypt(
+        &server,
+        KeyManagement::RsaOaep256,
+        ContentEncryption::A128Gcm,
+        &signer.sign(&object(&server, "free", &json!({ "exp": 1 }))),
+    )
+    .await;
+    server.assert_back(&by_value("free", &bad), "invalid_request_object").await;
+}
+
+/// RFC 7519 section 11.2: where `none` is registered, what is encrypted need not be signed.
+#[tokio::test]
+async fn an_encrypted_object_is_unsigned_where_none_is_registered() {
+    let server = Server::start().await;
+    register(&server, "none", json!({ "request_object_signing_alg": "none" })).await;
+    let claims = object(&server, "none", &json!({}));
+    for inside in [claims.to_string(), unsigned(&claims)] {
+        let encrypted = encrypt(&server, KeyManagement::EcdhEs, ContentEncryption::A256Gcm, &inside).await;
+        assert_granted(&server, &by_value("none", &encrypted)).await;
+    }
+    for inside in ["[]".to_owned(), r#"{"a":1,"a":1}"#.to_owned(), Signer::es256().sign(&claims)] {
+        let encrypted = encrypt(&server, KeyManagement::EcdhEs, ContentEncryption::A256Gcm, &inside).await;
+        server.assert_page(&by_value("none", &encrypted), 400, "invalid_request_object").await;
+    }
+}
+
+/// To the key that the server publishes for this.
+async fn encrypt(server: &Server, alg: KeyManagement, enc: ContentEncryption, inside: &str) -> String {
+    let published = server.jwks().await;
+    let key =
+        published["keys"].as_array().unwrap().iter().find(|key| key["use"] == "enc" && key["alg"] == alg.as_str());
+    let key = serde_json::from_value(key.unwrap_or_else(|| panic!("{alg} is not in {published}")).clone()).unwrap();
+    Encrypter::new(&key, alg, enc).unwrap().encrypt(inside.as_bytes(), Some("JWT"), None).unwrap()
 }
 
 /// RFC 9101 section 4; FAPI.
@@ -286,8 +360,17 @@ async fn a_client_that_requires_objects_is_not_answered_without_one() {
     assert_granted(&server, &request).await;
     let state = signer.sign(&object(&server, "strict", &json!({ "prompt": "none" })));
     let answer = server.ask(&request.clone().set("request", &state).set("state", "outside")).await;
-    assert_eq!((answer.get.parameter("error").as_deref(), answer.get.parameter("state")), (Some("login_required"), None));
-    server.assert_page(&request.set("request", &unsigned(&object(&server, "strict", &json!({})))), 400, "invalid_request_object").await;
+    assert_eq!(
+        (answer.get.parameter("error").as_deref(), answer.get.parameter("state")),
+        (Some("login_required"), None)
+    );
+    server
+        .assert_page(
+            &request.set("request", &unsigned(&object(&server, "strict", &json!({})))),
+            400,
+            "invalid_request_object",
+        )
+        .await;
 }
 
 /// RFC 9101 section 10.8: neither can be taken for the other.
@@ -409,7 +492,7 @@ async fn ro_14_a_bad_object_never_redirects_where_the_request_says() {
 #[tokio::test]
 async fn ro_16_a_query_has_its_length() {
     let server = Server::start().await;
-    let request = by_value("web", &"x".repeat(100 * 1024));
+    let request = by_value("web", &"x".repeat(60 * 1024));
     let answer = server.http.get(request.url(&server)).send().await.unwrap();
     assert_eq!(answer.status(), 414);
 }

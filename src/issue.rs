@@ -100,7 +100,7 @@ pub async fn token_of_client(
     app: &App,
     client: &Client,
     scope: Scope,
-    audience: Vec<String>,
+    audience: &[String],
     now: Timestamp,
 ) -> Result<TokenResponse> {
     let form = Form::of(app, client, now).await?;

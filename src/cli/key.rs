@@ -62,10 +62,10 @@ Examples:
 Examples:
   hydrant key list
   hydrant key revoke kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
-  hydrant key revoke -- -rK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4kP    a KEY ID that begins with a dash")]
+  hydrant key revoke -- -rK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4kP    one that begins with a dash")]
     Revoke {
         /// The key's id, as `hydrant key list` shows it.
-        #[arg(value_name = "KEY ID")]
+        #[arg(value_name = "KID")]
         kid: String,
     },
 }

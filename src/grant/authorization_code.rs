@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::issue::{self, Narrowed, Tools};
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::pkce::Challenge;
@@ -10,7 +11,6 @@ use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::{CodeClaim, Grant};
-use crate::issue::{self, Narrowed, Tools};
 use crate::token;
 
 pub async fn redeem(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {

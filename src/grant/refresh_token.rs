@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::issue::{self, Narrowed, Tools};
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::scope::{self, Scope};
@@ -12,7 +13,6 @@ use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::{Grant, Rotation};
-use crate::issue::{self, Narrowed, Tools};
 use crate::token;
 
 /// How far a replica's clock may be ahead of another's.

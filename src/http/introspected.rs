@@ -73,9 +73,8 @@ impl Introspected {
 impl Details {
     fn of(active: &Active, sub: String, issuer: &str) -> Self {
         let (scope, issued_at, expires_at) = match active {
-            Active::Access { scope, issued_at, expires_at, .. } | Active::Client { scope, issued_at, expires_at, .. } => {
-                (scope, *issued_at, *expires_at)
-            }
+            Active::Access { scope, issued_at, expires_at, .. }
+            | Active::Client { scope, issued_at, expires_at, .. } => (scope, *issued_at, *expires_at),
             Active::Refresh { grant, expires_at } => (&grant.scope, grant.created_at, *expires_at),
         };
         let grant = match active {

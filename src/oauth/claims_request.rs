@@ -151,7 +151,9 @@ pub fn told(known: &Map<String, Value>, asked: &BTreeMap<String, Wanted>, locale
         let base = base_name(name);
         let languages = locales.iter().map(|tag| format!("{base}#{tag}"));
         for name in std::iter::once(name.clone()).chain(languages) {
-            if let Some(value) = known.get(&name).filter(|value| claims::may_be_shown(base, value) && wanted.takes(value)) {
+            if let Some(value) =
+                known.get(&name).filter(|value| claims::may_be_shown(base, value) && wanted.takes(value))
+            {
                 told.insert(name, value.clone());
             }
         }
@@ -192,7 +194,10 @@ mod tests {
             "sub": {"value": "248289761001"}, "acr": {"essential": true, "values": ["1", "2"]},
         }}))
         .unwrap();
-        assert_eq!((request.subjects(), request.essential_acr()), (vec!["248289761001".to_owned()], vec!["1".to_owned(), "2".to_owned()]));
+        assert_eq!(
+            (request.subjects(), request.essential_acr()),
+            (vec!["248289761001".to_owned()], vec!["1".to_owned(), "2".to_owned()])
+        );
     }
 
     /// AZ-26: whatever is not of the form is refused, and cheaply.
@@ -202,7 +207,15 @@ mod tests {
         let long = json!({"userinfo": {"name": {"value": "x".repeat(3000)}}}).to_string();
         let many: Map<String, Value> = (0..51).map(|number| (number.to_string(), Value::Null)).collect();
         for text in [
-            "", "x", "[]", "1", "null", "{", "{} {}", &deep, &long,
+            "",
+            "x",
+            "[]",
+            "1",
+            "null",
+            "{",
+            "{} {}",
+            &deep,
+            &long,
             r#"{"userinfo": []}"#,
             r#"{"userinfo": {"name": true}}"#,
             r#"{"userinfo": {"name": {"essential": "yes"}}}"#,
@@ -212,7 +225,11 @@ mod tests {
             r#"{"userinfo": {"name": null, "name": null}}"#,
             &json!({"id_token": many}).to_string(),
         ] {
-            assert_eq!(ClaimsRequest::parse(Some(text), None).unwrap_err().code, ErrorCode::InvalidRequest, "{text:.60}");
+            assert_eq!(
+                ClaimsRequest::parse(Some(text), None).unwrap_err().code,
+                ErrorCode::InvalidRequest,
+                "{text:.60}"
+            );
         }
         assert!(parse(&json!({"transaction": {"x": 1}, "userinfo": null})).unwrap().is_empty());
     }

@@ -137,7 +137,9 @@ mod tests {
         }
         assert_eq!(ResponseType::parse("token code id_token").unwrap(), ResponseType::CodeIdTokenToken);
         assert_eq!(ResponseType::parse("token id_token").unwrap(), ResponseType::IdTokenToken);
-        for text in ["foo", "code foo", "code code", "code none", "none none", "CODE", "code ", " code", "code  token", ""] {
+        for text in
+            ["foo", "code foo", "code code", "code none", "none none", "CODE", "code ", " code", "code  token", ""]
+        {
             assert_eq!(ResponseType::parse(text).unwrap_err().code, ErrorCode::UnsupportedResponseType, "{text}");
         }
     }

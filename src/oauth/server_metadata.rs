@@ -207,8 +207,11 @@ mod tests {
             supported_scope: list(&["profile", "photos.read", "openid"]),
             supported_claims: list(&["sub", "role", "email"]),
         };
-        let rules = Rules { id_token_algs: oidc.signing_algs.clone(), ..Rules::new(false, &[crate::config::ResponseType::Code]) }
-            .with_userinfo_algs();
+        let rules = Rules {
+            id_token_algs: oidc.signing_algs.clone(),
+            ..Rules::new(false, &[crate::config::ResponseType::Code])
+        }
+        .with_userinfo_algs();
         let metadata = ServerMetadata::describe(&urls, &oidc, &rules, introspection);
         serde_json::to_value(metadata).unwrap()
     }
@@ -216,7 +219,8 @@ mod tests {
     /// hydra.md section 1.10, less what this version does not have.
     #[test]
     fn the_document_says_what_there_is() {
-        let methods = json!(["client_secret_basic", "client_secret_post", "none", "private_key_jwt", "client_secret_jwt"]);
+        let methods =
+            json!(["client_secret_basic", "client_secret_post", "none", "private_key_jwt", "client_secret_jwt"]);
         let signed = [
             "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384",
             "HS512",

@@ -53,7 +53,8 @@ mod tests {
         let salt = Secret::new("a salt for tests");
         let see = |client: &ClientMetadata, who: &str| seen_by(client, &Subject::new(who), Some(&salt)).unwrap();
         let one = client(json!({"redirect_uris": ["https://a.example/cb", "https://a.example/other"]}));
-        let same = client(json!({"redirect_uris": ["https://x.example/cb"], "sector_identifier_uri": "https://a.example/s"}));
+        let same =
+            client(json!({"redirect_uris": ["https://x.example/cb"], "sector_identifier_uri": "https://a.example/s"}));
         let other = client(json!({"redirect_uris": ["https://b.example/cb"]}));
         assert_eq!(see(&one, "alice"), see(&same, "alice"));
         assert_ne!(see(&one, "alice"), see(&other, "alice"));

@@ -59,10 +59,13 @@ fn boxes(page: &Answer) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_claim_is_told_where_it_was_asked_for() {
     let server = server().await;
-    let tokens = tokens(&server, &ask(&json!({
-        "userinfo": { "name": { "essential": true }, "role": null },
-        "id_token": { "birthdate": null, "auth_time": { "essential": true }, "acr": null },
-    })))
+    let tokens = tokens(
+        &server,
+        &ask(&json!({
+            "userinfo": { "name": { "essential": true }, "role": null },
+            "id_token": { "birthdate": null, "auth_time": { "essential": true }, "acr": null },
+        })),
+    )
     .await;
     let claims = tokens.claims();
     let told = server.userinfo(&tokens.access_token).await.json();
@@ -81,7 +84,10 @@ async fn a_claim_by_name_is_no_way_around_the_registration() {
     let mut browser = server.browser();
     let page = browser.authorize(&request).await;
     let page = browser.login(&page, "carol", PASSWORD, false).await;
-    assert_eq!(boxes(&page), [("grant_scope".to_owned(), "openid".to_owned()), ("grant_claim".to_owned(), "email".to_owned())]);
+    assert_eq!(
+        boxes(&page),
+        [("grant_scope".to_owned(), "openid".to_owned()), ("grant_claim".to_owned(), "email".to_owned())]
+    );
     let answer = allow(&server, &mut browser, &page, false).await;
     let code = answer.parameter("code").unwrap();
     let tokens = server.redeem("few", &code, URI, Some(VERIFIER)).await.tokens();
@@ -135,7 +141,10 @@ async fn values_and_languages() {
     }});
     let tokens = tokens(&server, &ask(&claims).set("claims_locales", "fr de")).await;
     let told = server.userinfo(&tokens.access_token).await.json();
-    assert_eq!(told, json!({ "sub": tokens.claims()["sub"], "given_name": "Carol", "name": "Carol", "name#de": "Karola" }));
+    assert_eq!(
+        told,
+        json!({ "sub": tokens.claims()["sub"], "given_name": "Carol", "name": "Carol", "name#de": "Karola" })
+    );
 }
 
 /// A refresh gives the same claims again (OpenID Connect Core section 12.2).

@@ -31,7 +31,8 @@ async fn each_response_type_gives_what_its_words_say() {
     for kind in ResponseType::ALL {
         let answer = server.browser().journey(&request(*kind).set("scope", "openid email"), "alice").await;
         let location = answer.location().unwrap();
-        let (front, rest) = (kind.gives_token() || kind.gives_id_token(), location.strip_prefix("https://rp.example/cb").unwrap());
+        let (front, rest) =
+            (kind.gives_token() || kind.gives_id_token(), location.strip_prefix("https://rp.example/cb").unwrap());
         assert!(rest.starts_with(if front { '#' } else { '?' }), "{kind:?}: {location}");
         let response = answer.response();
         let mut expected = vec!["iss", "state"];
@@ -63,13 +64,17 @@ async fn each_response_type_gives_what_its_words_say() {
             assert_eq!(claims.contains_key("email"), *kind == ResponseType::IdToken, "{kind:?}");
         }
         if kind.gives_code() {
-            let tokens = server.redeem("front", &response["code"], "https://rp.example/cb", Some(VERIFIER)).await.tokens();
+            let tokens =
+                server.redeem("front", &response["code"], "https://rp.example/cb", Some(VERIFIER)).await.tokens();
             let claims = tokens.claims();
             assert_eq!(claims["nonce"], "nonce-0123456789-0123456789-0123");
             assert!(claims.contains_key("at_hash") && !claims.contains_key("c_hash"));
             if let Some(front) = response.get("id_token") {
                 // OpenID Connect Core section 3.3.3.6.
-                assert_eq!((&claims["sub"], &claims["iss"]), (&unverified(front, 1)["sub"], &unverified(front, 1)["iss"]));
+                assert_eq!(
+                    (&claims["sub"], &claims["iss"]),
+                    (&unverified(front, 1)["sub"], &unverified(front, 1)["iss"])
+                );
             }
             if let Some(front) = response.get("access_token") {
                 assert_ne!(front, &tokens.access_token);
@@ -154,7 +159,8 @@ async fn tc_17_what_is_not_offered_or_not_registered_is_refused() {
             assert_eq!(response["error"], "unsupported_response_type", "{kind:?}");
         }
     }
-    let admin = json!({ "response_types": ["token"], "grant_types": ["implicit"], "redirect_uris": ["https://rp.example/cb"] });
+    let admin =
+        json!({ "response_types": ["token"], "grant_types": ["implicit"], "redirect_uris": ["https://rp.example/cb"] });
     let refused = server.admin(reqwest::Method::POST, "/clients", Some(&admin)).await;
     refused.assert_error(400, "invalid_client_metadata");
     assert_eq!(every.admin(reqwest::Method::POST, "/clients", Some(&admin)).await.status, 201);
@@ -167,7 +173,10 @@ async fn tc_17_what_is_not_offered_or_not_registered_is_refused() {
 #[tokio::test]
 async fn there_is_no_token_request_of_the_implicit_grant() {
     let server = Server::with_every_response_type().await;
-    server.post_as("front", "/oauth2/token", &[("grant_type", "implicit")]).await.assert_error(400, "unsupported_grant_type");
+    server
+        .post_as("front", "/oauth2/token", &[("grant_type", "implicit")])
+        .await
+        .assert_error(400, "unsupported_grant_type");
 }
 
 /// RFC 6749 section 4.1.2: a replayed code ends what came with it at the front as well.
@@ -191,9 +200,14 @@ async fn a_replayed_code_ends_the_token_of_the_front() {
 #[tokio::test]
 async fn tokens_of_the_front_end_in_every_way() {
     let server = Server::with_every_response_type().await;
-    server.front_client("short", json!({
-        "implicit_grant_access_token_lifespan": "2m0s", "implicit_grant_id_token_lifespan": "3m0s",
-    })).await;
+    server
+        .front_client(
+            "short",
+            json!({
+                "implicit_grant_access_token_lifespan": "2m0s", "implicit_grant_id_token_lifespan": "3m0s",
+            }),
+        )
+        .await;
     let ask = Authorize::of("short", "https://rp.example/cb").set("response_type", "id_token token");
     let mut browser = server.browser();
     let first = browser.journey(&ask, "alice").await.response();

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::support::{Authorize, Server, Tokens, VERIFIER};
 
 async fn server() -> Server {
-    let server = Server::with(|config| config.oidc.pairwise_salt = Some(Secret::new("a salt that never changes"))).await;
+    let server =
+        Server::with(|config| config.oidc.pairwise_salt = Some(Secret::new("a salt that never changes"))).await;
     for (id, host) in [("pair1", "a.example"), ("pair2", "a.example"), ("pair3", "b.example")] {
         let client = json!({
             "redirect_uris": [format!("https://{host}/cb")], "grant_types": ["authorization_code", "refresh_token"],
@@ -111,8 +112,10 @@ async fn a_pairwise_hint_signs_out() {
 #[tokio::test]
 async fn a_pairwise_client_has_one_sector() {
     let server = server().await;
-    let mut client = json!({ "subject_type": "pairwise", "redirect_uris": ["https://a.example/cb", "https://b.example/cb"] });
-    let create = async |server: &Server, client: &Value| server.admin(reqwest::Method::POST, "/clients", Some(client)).await;
+    let mut client =
+        json!({ "subject_type": "pairwise", "redirect_uris": ["https://a.example/cb", "https://b.example/cb"] });
+    let create =
+        async |server: &Server, client: &Value| server.admin(reqwest::Method::POST, "/clients", Some(client)).await;
     let refused = create(&server, &client).await;
     refused.assert_error(400, "invalid_client_metadata");
     assert!(refused.body.contains("sector_identifier_uri"), "{}", refused.body);

@@ -86,7 +86,8 @@ async fn a_mac_is_of_the_clients_secret() {
     let server = Server::start().await;
     for alg in MacAlgorithm::ALL {
         let id = format!("by-{alg}");
-        let more = json!({ "id_token_signed_response_alg": alg.as_str(), "userinfo_signed_response_alg": alg.as_str() });
+        let more =
+            json!({ "id_token_signed_response_alg": alg.as_str(), "userinfo_signed_response_alg": alg.as_str() });
         let secret = register(&server, &id, &more).await;
         let given = tokens(&server, &id, &secret).await;
         let key = MacKey::new(alg, secret.as_bytes()).unwrap();
@@ -189,7 +190,8 @@ async fn what_is_encrypted_opens_with_the_clients_key() {
     let server = Server::start().await;
     let document = server.get("/.well-known/openid-configuration").await.json();
     for what in ["id_token", "userinfo"] {
-        let named = |part: &str| document[format!("{what}_encryption_{part}_values_supported")].as_array().unwrap().len();
+        let named =
+            |part: &str| document[format!("{what}_encryption_{part}_values_supported")].as_array().unwrap().len();
         assert_eq!((named("alg"), named("enc")), (KeyManagement::ALL.len(), ContentEncryption::ALL.len()));
     }
     for (nth, alg) in KeyManagement::ALL.into_iter().enumerate() {
@@ -247,7 +249,8 @@ async fn id_13_encryption_is_never_left_out() {
         let answer = server.admin(reqwest::Method::POST, "/clients", Some(&client)).await;
         answer.assert_error(400, "invalid_client_metadata");
     }
-    let secret = register(&server, "sealed", &json!({ "id_token_encrypted_response_alg": "ECDH-ES", "jwks": jwks })).await;
+    let secret =
+        register(&server, "sealed", &json!({ "id_token_encrypted_response_alg": "ECDH-ES", "jwks": jwks })).await;
     let code = server.browser().code(&Authorize::of("sealed", URI), "alice").await;
     let replace = |from: &str, to: &str| {
         format!("UPDATE clients SET metadata = replace(metadata, '{from}', '{to}') WHERE id = 'sealed'")

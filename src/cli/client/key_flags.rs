@@ -3,7 +3,6 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::flags::json;
 use crate::cli::input;
 use crate::oauth::client_metadata::ClientMetadata;
 
@@ -93,7 +92,7 @@ impl KeyFlags {
             let text = input::given(text, "the client's keys")?;
             client.jwks = match text.expose() {
                 "" => serde_json::Value::Null,
-                text => json(text, "--jwks")?,
+                text => input::json(text, "--jwks")?,
             };
         }
         if let Some(uris) = &self.request_uris {

@@ -1,7 +1,6 @@
 //! What a presented token is worth now: for userinfo, introspection (RFC 7662) and revocation (RFC 7009).
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -57,18 +56,15 @@ pub async fn open<T: DeserializeOwned>(app: &App, kind: Kind, text: &str) -> Res
     Ok(others.and_then(|keys| keys.sealer.open(kind, text)))
 }
 
-/// Verifies a signature of ours, in the same way.
-pub async fn verify(
-    app: &App,
-    verify: impl Fn(&Live) -> Result<Map<String, Value>, Refusal>,
-) -> Result<Result<Map<String, Value>, Refusal>> {
+/// The same for what is signed by our keys, or encrypted to them.
+pub async fn by_keys<T>(app: &App, open: impl Fn(&Live) -> Result<T, Refusal>) -> Result<Result<T, Refusal>> {
     let keys = app.keys.live()?;
-    let verified = verify(&keys);
-    if !verified.as_ref().is_err_and(Refusal::is_unknown_key) {
-        return Ok(verified);
+    let opened = open(&keys);
+    if !opened.as_ref().is_err_and(Refusal::is_unknown_key) {
+        return Ok(opened);
     }
     let others = app.keys.other_than(&keys, &app.store, app.clock.now()).await?;
-    Ok(others.map_or(verified, |keys| verify(&keys)))
+    Ok(others.map_or(opened, |keys| open(&keys)))
 }
 
 /// What an access token of ours says, sealed or signed, whether or not it is alive.
@@ -76,7 +72,7 @@ async fn read(app: &App, text: &str) -> Result<Option<AccessToken>> {
     if text.matches('.').count() != 2 {
         return open::<AccessToken>(app, Kind::AccessToken, text).await;
     }
-    let verified = verify(app, |keys| keys.verify_access_token(text)).await?;
+    let verified = by_keys(app, |keys| keys.verify_access_token(text)).await?;
     Ok(verified.ok().and_then(|claims| access_token::read(&claims, &app.config.urls.issuer)))
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn read(app: &App, token: &str, now: Timestamp) -> Result<Optio
     let mac = peeked.alg.parse::<MacAlgorithm>().ok();
     let claims = match mac {
         Some(alg) => by_secret(app, token, alg).await?,
-        None => token::verify(app, |keys| keys.verify_id_token(token)).await?,
+        None => token::by_keys(app, |keys| keys.verify_id_token(token)).await?,
     };
     let claims =
         claims.inspect_err(|refusal| tracing::debug!(reason = refusal.reason(), "an id_token_hint was refused"));

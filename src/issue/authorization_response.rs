@@ -13,6 +13,7 @@ use crate::oauth::client_metadata::GrantType;
 use crate::oauth::response_mode::ResponseType;
 use crate::store::client::Client;
 use crate::store::grant::NewGrant;
+use crate::store::user::User;
 
 /// How long what this response type gives at the authorization endpoint can be of use.
 pub fn front_channel_life(app: &App, client: &Client, kind: ResponseType) -> Duration {
@@ -35,7 +36,7 @@ pub async fn authorization_response(
     }
     let requested = grant.claims_requested.as_ref().is_some_and(|requested| !requested.id_token.is_empty());
     let known = match kind.gives_id_token() && (kind == ResponseType::IdToken || requested) {
-        true => app.store.user(&grant.subject).await?.map(|user| user.known()).unwrap_or_default(),
+        true => app.store.user(&grant.subject).await?.map(User::known).unwrap_or_default(),
         false => Map::new(),
     };
     let tools = Tools::with(app, client, kind.gives_id_token(), known, now).await?;

@@ -193,26 +193,6 @@ impl ClientMetadata {
             && (!kind.is_front() || self.may_use(GrantType::Implicit))
     }
 
-    /// Whether something is signed or checked with the client's secret itself, so that its hash is not enough.
-    pub fn needs_secret_back(&self) -> bool {
-        self.auth_method() == AuthMethod::SecretJwt || self.signing_algs().iter().any(|alg| alg.starts_with("HS"))
-    }
-
-    /// What is signed for the client or by it, in the names of RFC 7518 section 3.1.
-    fn signing_algs(&self) -> [&str; 4] {
-        [
-            &self.token_endpoint_auth_signing_alg,
-            &self.id_token_signed_response_alg,
-            &self.userinfo_signed_response_alg,
-            &self.request_object_signing_alg,
-        ]
-    }
-
-    /// Whether there is anything that the client would need a secret for.
-    pub fn has_use_for_secret(&self) -> bool {
-        self.needs_secret_back() || matches!(self.auth_method(), AuthMethod::Basic | AuthMethod::Post)
-    }
-
     /// RFC 7591 section 2: none means `client_secret_basic`. So does a name that we do not know: it asks for a secret.
     pub fn auth_method(&self) -> AuthMethod {
         let is_own = |method: &AuthMethod| method.as_str() == self.token_endpoint_auth_method;

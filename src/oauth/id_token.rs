@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::id::{ClientId, Subject};
+use crate::id::{ClientId, SessionId, Subject};
 
 /// The claims of an ID token.
 #[derive(Debug, Serialize)]
@@ -79,6 +79,11 @@ pub struct Hint {
     pub session: Option<String>,
 }
 
+/// A session's own id, or a sector's name for it (`subject::session_seen_by`).
+fn is_session_name(sid: &str) -> bool {
+    sid.parse::<SessionId>().is_ok() || (sid.len() == 64 && sid.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 impl Hint {
     /// Reads the claims of a token whose signature was verified. `None` where they are not those of an ID token of
     /// ours: another issuer, no subject, no audience, issued in the future, or another kind of token.
@@ -95,6 +100,6 @@ impl Hint {
             _ => return None,
         };
         let subject = Subject::new(text("sub").filter(|sub| !sub.is_empty())?);
-        (!clients.is_empty()).then(|| Self { subject, clients, session: text("sid").map(str::to_owned) })
+        (!clients.is_empty()).then(|| Self { subject, clients, session: text("sid").filter(|sid| is_session_name(sid)).map(str::to_owned) })
     }
 }

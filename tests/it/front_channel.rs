@@ -261,3 +261,52 @@ async fn pkce_is_of_the_code() {
     assert!(browser.journey(&ask("id_token"), "alice").await.response().contains_key("id_token"));
     assert_eq!(browser.authorize(&ask("code id_token")).await.response()["error"], "invalid_request");
 }
+
+/// OpenID Connect Core section 3.1.2.4: who does not let the client sign them in is not named in an ID token.
+#[tokio::test]
+async fn an_id_token_is_not_given_against_the_persons_will() {
+    let server = Server::with_every_response_type().await;
+    for kind in ResponseType::ALL.iter().filter(|kind| kind.gives_id_token()) {
+        let mut browser = server.browser();
+        let page = browser.authorize(&request(*kind).set("scope", "openid profile")).await;
+        let page = browser.login(&page, "alice", crate::support::PASSWORD, false).await;
+        let response = browser.consent(&page, &["profile"], false).await.response();
+        assert_eq!(response.get("error").map(String::as_str), Some("access_denied"), "{kind:?}: {response:?}");
+        assert!(!response.contains_key("id_token") && !response.contains_key("access_token"), "{response:?}");
+    }
+}
+
+/// LO-16: of a logout and the answer to a request at the same moment, the token is dead afterwards or was never given.
+#[tokio::test]
+async fn lo_16_a_token_of_the_front_does_not_survive_a_race_with_the_logout() {
+    let server = Server::with_every_response_type().await;
+    let store = &server.app().store;
+    for _ in 0..8 {
+        let mut browser = server.browser();
+        browser.journey(&request(ResponseType::Token), "alice").await;
+        let sessions = server.database.column("SELECT id FROM sessions").await;
+        let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let answers = race(32, |racer| {
+            let request =
+                server.http.get(request(ResponseType::Token).url(&server)).header("cookie", cookies.join("; "));
+            let (store, sessions, now) = (store.clone(), sessions.clone(), server.clock.now());
+            async move {
+                if racer == 16 {
+                    for id in sessions {
+                        store.end_session(id.parse().unwrap(), now).await.unwrap();
+                    }
+                    return None;
+                }
+                Some(Answer::of(request.send().await.unwrap()).await)
+            }
+        })
+        .await;
+        for answer in
+            answers.into_iter().flatten().filter(|answer| answer.location().is_some_and(|to| to.contains('#')))
+        {
+            if let Some(token) = answer.response().get("access_token") {
+                assert!(!server.introspect(token).await.active);
+            }
+        }
+    }
+}

@@ -98,9 +98,13 @@ async fn jk_02_a_key_is_published_before_it_signs() {
     server.verify(&last, "web").await;
     let hint = Authorize::web().set("id_token_hint", &last);
     assert_eq!(server.ask(&hint).await.get.status, 302);
+    // A client keeps the ID token for as long as the session, to name it at the logout.
+    server.pass(server.config().ttl.authentication_session.as_secs() - server.config().ttl.id_token.as_secs());
+    tend(&server).await;
+    assert_eq!(server.ask(&hint).await.get.status, 302);
     server.pass(3601);
     tend(&server).await;
-    assert_eq!(kids(&server.jwks().await), [new.as_str()], "nothing that it signed is alive");
+    assert_eq!(kids(&server.jwks().await), [new.as_str()], "nothing that it signed is of use");
     server.assert_back(&hint, "invalid_request").await;
 }
 

@@ -180,7 +180,7 @@ async fn a_secret_signs_where_it_is_registered() {
 /// OpenID Connect Core section 6.1: `none` only where the client has registered it, and then nothing else.
 #[tokio::test]
 async fn unsigned_only_where_none_is_registered() {
-    let server = Server::start().await;
+    let server = Server::with(|config| config.oidc.request_unsigned = true).await;
     let signer = Signer::es256();
     register(&server, "none", json!({ "request_object_signing_alg": "none", "jwks": signer.jwks() })).await;
     let bare = ["iss", "aud", "exp", "nbf"].into_iter().fold(object(&server, "none", &json!({})), without);

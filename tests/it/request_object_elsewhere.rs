@@ -68,7 +68,7 @@ async fn an_object_may_be_encrypted_to_the_server() {
 /// RFC 7519 section 11.2: where `none` is registered, what is encrypted need not be signed.
 #[tokio::test]
 async fn an_encrypted_object_is_unsigned_where_none_is_registered() {
-    let server = Server::start().await;
+    let server = Server::with(|config| config.oidc.request_unsigned = true).await;
     register(&server, "none", json!({ "request_object_signing_alg": "none" })).await;
     let claims = object(&server, "none", &json!({}));
     for inside in [claims.to_string(), unsigned(&claims)] {

@@ -41,7 +41,9 @@ pub async fn ensure_keys(app: &App, metadata: &ClientMetadata) -> Result<()> {
     let signed = [&metadata.id_token_signed_response_alg, &metadata.userinfo_signed_response_alg];
     let signed: Vec<Algorithm> = signed.into_iter().filter_map(|alg| alg.parse().ok()).collect();
     let encrypted = metadata.request_object_encryption_alg.parse::<KeyManagement>().ok();
-    if signed.is_empty() && encrypted.is_none() {
+    let jwt = (metadata.access_token_strategy == "jwt").then(|| app.config.strategies.access_token_alg.parse().ok());
+    let access_token: Option<Algorithm> = jwt.flatten();
+    if signed.is_empty() && encrypted.is_none() && access_token.is_none() {
         return Ok(());
     }
     if app.keys.live().is_err() {
@@ -50,6 +52,9 @@ pub async fn ensure_keys(app: &App, metadata: &ClientMetadata) -> Result<()> {
     }
     for alg in signed {
         app.keys.ensure(&app.store, KeyUse::IdToken, alg, now).await?;
+    }
+    if let Some(alg) = access_token {
+        app.keys.ensure(&app.store, KeyUse::AccessToken, alg, now).await?;
     }
     if let Some(alg) = encrypted {
         app.keys.ensure_decryption(&app.store, alg, now).await?;

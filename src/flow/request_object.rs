@@ -12,7 +12,7 @@ use crate::oauth::params::Params;
 use crate::oauth::request_object::{self, Given, Protection, TYPES, Terms, unproven};
 use crate::oauth::{ErrorCode, Result};
 use crate::store::client::Client;
-use crate::{client_keys, client_secret};
+use crate::{client_keys, client_secret, token};
 
 type Claims = Map<String, Value>;
 
@@ -60,6 +60,9 @@ async fn proven(app: &App, client: &Client, object: &str) -> Result<Claims> {
         Form::Jwe => Cow::Owned(decrypted(app, client, object).await?),
     };
     match request_object::protection(client.metadata()) {
+        Protection::Unsecured if !app.config.oidc.request_unsigned => {
+            Err(unproven("oidc.request_objects.unsigned is off"))
+        }
         // Encrypted and nothing else: then the claims may be all that is inside (RFC 7519 section 7.1).
         Protection::Unsecured if form == Form::Jwe && inner.starts_with('{') => {
             match jose::strict_json(inner.as_bytes()) {
@@ -85,12 +88,7 @@ async fn proven(app: &App, client: &Client, object: &str) -> Result<Claims> {
 
 /// What is inside of a JWE to one of our keys. Another replica may have published that key a moment ago.
 async fn decrypted(app: &App, client: &Client, object: &str) -> Result<String> {
-    let mut opened = app.keys.live()?.decrypt(object);
-    if opened.as_ref().is_err_and(Refusal::is_unknown_key)
-        && app.keys.reload_for_stranger(&app.store, app.clock.now()).await
-    {
-        opened = app.keys.live()?.decrypt(object);
-    }
+    let opened = token::by_keys(app, |keys| keys.decrypt(object)).await?;
     let opened = opened.map_err(|refusal| unproven(refusal.reason()))?;
     let metadata = client.metadata();
     let fits = |registered: &str, used: &str| registered.is_empty() || registered == used;

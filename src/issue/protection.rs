@@ -85,6 +85,11 @@ impl Protection {
 
 impl Signature {
     async fn of(app: &App, client: &Client, alg: SignatureAlgorithm, now: Timestamp) -> Result<Self> {
+        if !app.config.oidc.signing_algs.iter().any(|offered| offered == alg.as_str()) {
+            // It was offered when the client registered it.
+            tracing::error!(client = %client.id, %alg, "oidc.id_token.signing_algs does not have the client's algorithm");
+            return Err(Error::internal("the client's algorithm is not offered any more"));
+        }
         match alg {
             SignatureAlgorithm::None => Ok(Self::Unsecured),
             SignatureAlgorithm::Mac(alg) => Ok(Self::Mac(Box::new(mac_key(app, client, alg)?))),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Error, Keys, Purpose, make};
+use super::{Error, KeyUse, Keys, Purpose, make};
 use crate::clock::Timestamp;
 use crate::store::Store;
 use crate::store::key::KeyRow;
@@ -123,7 +123,8 @@ impl Keys {
     /// client has registered.
     async fn life(&self, store: &Store, purpose: Purpose) -> Result<Duration, Error> {
         let configured = match purpose {
-            Purpose::Sign(..) => self.0.signature_life,
+            Purpose::Sign(KeyUse::IdToken, _) => self.0.hint_life,
+            Purpose::Sign(KeyUse::AccessToken, _) => self.0.signature_life,
             Purpose::Seal => self.0.sealed_life,
             Purpose::Decrypt(_) => return Ok(ENCRYPTED_LIFE),
         };

@@ -91,10 +91,18 @@ impl ClaimsRequest {
         self.id_token.retain(|name, _| may_be_told(name));
     }
 
-    /// The subjects that `sub` was asked to be (section 5.5.1); none means anybody.
-    pub fn subjects(&self) -> Vec<String> {
-        let asked = [self.id_token.get("sub"), self.userinfo.get("sub")];
-        asked.into_iter().flatten().flat_map(Wanted::texts).collect()
+    /// The subjects that `sub` was asked to be (section 5.5.1); an empty list means anybody. Both parts hold where both
+    /// ask: `None` where nobody can be what they ask for.
+    pub fn subjects(&self) -> Option<Vec<String>> {
+        let of = |part: &BTreeMap<String, Wanted>| -> Vec<String> {
+            part.get("sub").map(|sub| sub.texts().collect()).unwrap_or_default()
+        };
+        let (mut asked, others) = (of(&self.id_token), of(&self.userinfo));
+        if asked.is_empty() {
+            return Some(others);
+        }
+        asked.retain(|sub| others.is_empty() || others.contains(sub));
+        (!asked.is_empty()).then_some(asked)
     }
 
     /// The `acr` values of which one must be reached (section 5.5.1.1); none means that none must.
@@ -195,7 +203,7 @@ mod tests {
         }}))
         .unwrap();
         assert_eq!(
-            (request.subjects(), request.essential_acr()),
+            (request.subjects().unwrap(), request.essential_acr()),
             (vec!["248289761001".to_owned()], vec!["1".to_owned(), "2".to_owned()])
         );
     }

@@ -190,7 +190,7 @@ impl ClientMetadata {
     /// The correspondence of OpenID Connect Dynamic Client Registration section 2. `none` gives nothing, and needs none.
     pub fn has_grants_of(&self, kind: ResponseType) -> bool {
         (!kind.gives_code() || self.may_use(GrantType::AuthorizationCode))
-            && (!kind.gives_token() && !kind.gives_id_token() || self.may_use(GrantType::Implicit))
+            && (!kind.is_front() || self.may_use(GrantType::Implicit))
     }
 
     /// RFC 7591 section 2: none means `client_secret_basic`. So does a name that we do not know: it asks for a secret.

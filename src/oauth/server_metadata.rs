@@ -202,6 +202,7 @@ mod tests {
             signing_algs: list(&["RS256", "ES256"]),
             request_by_value: true,
             request_by_reference: true,
+            request_unsigned: false,
             pairwise_salt: None,
             default_scope: Vec::new(),
             supported_scope: list(&["profile", "photos.read", "openid"]),
@@ -225,7 +226,6 @@ mod tests {
             "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384",
             "HS512",
         ];
-        let unsigned: Vec<_> = ["none"].into_iter().chain(signed).collect();
         let algs = json!(["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]);
         let encs = json!(["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"]);
         let mut expected = json!({
@@ -274,7 +274,7 @@ mod tests {
             "request_parameter_supported": true,
             "request_uri_parameter_supported": true,
             "require_request_uri_registration": true,
-            "request_object_signing_alg_values_supported": unsigned,
+            "request_object_signing_alg_values_supported": signed,
             "request_object_encryption_alg_values_supported": algs,
             "request_object_encryption_enc_values_supported": encs,
             "backchannel_logout_supported": false,

@@ -31,8 +31,7 @@ async fn each_response_type_gives_what_its_words_say() {
     for kind in ResponseType::ALL {
         let answer = server.browser().journey(&request(*kind).set("scope", "openid email"), "alice").await;
         let location = answer.location().unwrap();
-        let (front, rest) =
-            (kind.gives_token() || kind.gives_id_token(), location.strip_prefix("https://rp.example/cb").unwrap());
+        let (front, rest) = (kind.is_front(), location.strip_prefix("https://rp.example/cb").unwrap());
         assert!(rest.starts_with(if front { '#' } else { '?' }), "{kind:?}: {location}");
         let response = answer.response();
         let mut expected = vec!["iss", "state"];
@@ -139,7 +138,7 @@ async fn az_07_a_token_never_travels_in_a_query() {
     let server = Server::with_every_response_type().await;
     let mut browser = server.browser();
     browser.journey(&request(ResponseType::Code), "alice").await;
-    for kind in ResponseType::ALL.iter().filter(|kind| kind.gives_token() || kind.gives_id_token()) {
+    for kind in ResponseType::ALL.iter().filter(|kind| kind.is_front()) {
         let answer = browser.authorize(&request(*kind).set("response_mode", "query")).await;
         assert!(answer.location().unwrap().starts_with("https://rp.example/cb#error="), "{:?}", answer.location());
         assert_eq!(sorted(&answer.response()), ["error", "error_description", "iss", "state"]);

@@ -33,6 +33,9 @@ pub struct RequestObjects {
     /// Fetch them from the URLs that clients have registered (`request_uri`).
     #[schemars(extend("default" = true))]
     pub by_reference: Setting<bool>,
+    /// Let clients register `request_object_signing_alg: none`, and take unsigned ones from those that have.
+    #[schemars(extend("default" = false))]
+    pub unsigned: Setting<bool>,
 }
 
 /// What people are called to clients (`sub`).

@@ -10,7 +10,7 @@ fn client(json: &serde_json::Value) -> ClientMetadata {
 fn ask(client: &ClientMetadata, query: &str) -> Result<AuthorizationRequest, Refused> {
     let params = Params::parse(query.as_bytes()).unwrap();
     let id = client_id(&params)?;
-    let hint = |_: &str| Ok(Subject::new("alice"));
+    let hinted = Subject::new("alice");
     let context = Context {
         client,
         default_scope: &[],
@@ -18,7 +18,7 @@ fn ask(client: &ClientMetadata, query: &str) -> Result<AuthorizationRequest, Ref
         pkce_enforced: false,
         response_types: ResponseType::ALL,
         supported_claims: &["role".to_owned()],
-        hint: &hint,
+        hinted: Some(&hinted),
     };
     validate(&params, &id, &context)
 }
@@ -174,7 +174,7 @@ fn a_response_type_needs_its_grant_types() {
     for kind in ResponseType::ALL {
         let query =
             GOOD.replace("response_type=code&", &format!("response_type={}&nonce=n&", kind.as_str().replace(' ', "+")));
-        let implicit = kind.gives_token() || kind.gives_id_token();
+        let implicit = kind.is_front();
         assert_eq!(ask(&no_implicit, &query).is_err(), implicit, "{kind:?}");
         assert_eq!(ask(&no_code, &query).is_err(), kind.gives_code(), "{kind:?}");
     }

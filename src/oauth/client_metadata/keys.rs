@@ -23,10 +23,6 @@ impl ClientMetadata {
         if self.auth_method() == AuthMethod::PrivateKeyJwt && !has_keys {
             return Err(refused("Field jwks or jwks_uri must be set for token_endpoint_auth_method private_key_jwt."));
         }
-        let is_asymmetric = |alg: &str| !alg.is_empty() && alg != "none" && !alg.starts_with("HS");
-        if is_asymmetric(&self.request_object_signing_alg) && !has_keys {
-            return Err(refused("Field jwks or jwks_uri must be set for this request_object_signing_alg."));
-        }
         if self.is_public() && self.needs_secret_back() {
             return Err(refused("A client without a secret can not have an algorithm of the HS family."));
         }

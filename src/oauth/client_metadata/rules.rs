@@ -29,21 +29,23 @@ pub struct Rules {
 
 impl Rules {
     pub fn of(config: &Config) -> Self {
+        let defaults = Self::new(config.dev, &config.oauth2.response_types);
+        let unsigned = config.oidc.request_unsigned.then_some("none");
         let mut subject_types = vec!["public"];
         subject_types.extend(config.oidc.pairwise_salt.is_some().then_some("pairwise"));
         Self {
             subject_types,
             id_token_algs: config.oidc.signing_algs.clone(),
+            request_object_algs: unsigned.into_iter().chain(defaults.request_object_algs.iter().copied()).collect(),
             request_by_value: config.oidc.request_by_value,
             request_by_reference: config.oidc.request_by_reference,
-            ..Self::new(config.dev, &config.oauth2.response_types)
+            ..defaults
         }
         .with_userinfo_algs()
     }
 
     pub(in crate::oauth) fn new(dev: bool, response_types: &[ResponseType]) -> Self {
-        let is_front = |kind: &ResponseType| kind.gives_token() || kind.gives_id_token();
-        let implicit = response_types.iter().any(is_front);
+        let implicit = response_types.iter().any(|kind| kind.is_front());
         let offered = |grant: &&GrantType| implicit || **grant != GrantType::Implicit;
         let macs = MacAlgorithm::ALL.map(MacAlgorithm::as_str);
         let signed: Vec<_> = Algorithm::ALL.map(Algorithm::as_str).into_iter().chain(macs).collect();
@@ -56,7 +58,7 @@ impl Rules {
             id_token_algs: signed.iter().map(|&alg| alg.to_owned()).collect(),
             userinfo_algs: Vec::new(),
             assertion_algs: signed.clone(),
-            request_object_algs: ["none"].into_iter().chain(signed).collect(),
+            request_object_algs: signed,
             encryption_algs: KeyManagement::ALL.map(KeyManagement::as_str).to_vec(),
             encryption_encs: ContentEncryption::ALL.map(ContentEncryption::as_str).to_vec(),
             access_token_strategies: vec!["opaque", "jwt"],

@@ -103,8 +103,7 @@ impl ClientMetadata {
                     allowed.join(", ")
                 )));
             };
-            let front = kind.gives_token() || kind.gives_id_token();
-            if front && !self.has_grants_of(kind) {
+            if kind.is_front() && !self.has_grants_of(kind) {
                 let code = if kind.gives_code() { "authorization_code and implicit" } else { "implicit" };
                 return Err(refused(format!(
                     "Field grant_types must have {code} for the response type {}.",

@@ -77,12 +77,15 @@ impl<T: Send + Sync + 'static> Remembered<T> {
         if let Look::Answer(answer) = place.look(than, self.max_age, now) {
             return answer;
         }
-        let (caller, renews) = (Arc::clone(&place), than.is_some());
-        let called = tokio::spawn(async move {
-            caller.learn(call.await, renews, now);
-            drop(calling);
+        let renews = than.is_some();
+        let task = tokio::spawn({
+            let place = Arc::clone(&place);
+            async move {
+                place.learn(call.await, renews, now);
+                drop(calling);
+            }
         });
-        if called.await.is_err() {
+        if task.await.is_err() {
             place.learn(None, renews, now);
         }
         place.known().document.clone()
@@ -113,23 +116,22 @@ impl<T> Place<T> {
     fn look(&self, than: Option<&Arc<T>>, max_age: Duration, now: Timestamp) -> Look<T> {
         let known = self.known();
         let has_failed = known.failed_at.is_some_and(|at| is_within(at, PAUSE, now));
-        match (&known.document, than) {
-            (None, _) if has_failed => Look::Answer(None),
-            (None, _) => Look::Call,
-            (Some(document), Some(than)) => {
-                let is_newer = !Arc::ptr_eq(document, than);
+        let Some(document) = &known.document else {
+            return if has_failed { Look::Answer(None) } else { Look::Call };
+        };
+        let is_good = match than {
+            Some(than) => {
                 let was_renewed = known.renewed_at.is_some_and(|at| is_within(at, PAUSE, now));
-                if is_newer || was_renewed || has_failed {
-                    Look::Answer(Some(Arc::clone(document)))
-                } else {
-                    Look::Call
-                }
+                !Arc::ptr_eq(document, than) || was_renewed || has_failed
             }
-            (Some(document), None) if has_failed || is_within(known.fetched_at, max_age, now) => {
-                Look::Answer(Some(Arc::clone(document)))
-            }
-            (Some(document), None) if known.failed_at.is_some() => Look::Stale(Arc::clone(document)),
-            (Some(_), None) => Look::Call,
+            None => is_within(known.fetched_at, max_age, now) || has_failed,
+        };
+        if is_good {
+            Look::Answer(Some(Arc::clone(document)))
+        } else if than.is_none() && known.failed_at.is_some() {
+            Look::Stale(Arc::clone(document))
+        } else {
+            Look::Call
         }
     }
 

@@ -108,7 +108,8 @@ pub fn check_uri(uri: &str, client: &ClientMetadata, dev: bool) -> Result<()> {
     if uri.len() > LONGEST_URI {
         return refuse("The request_uri is longer than 512 characters.");
     }
-    if !uri.starts_with("https://") && !(dev && uri.starts_with("http://")) {
+    let is_safe = uri.starts_with("https://") || dev && uri.starts_with("http://");
+    if !is_safe {
         return refuse("The request_uri must use https.");
     }
     if !client.request_uris.iter().any(|registered| registered == uri) {

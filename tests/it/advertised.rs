@@ -229,17 +229,17 @@ async fn di_05_client_authentication() {
         }
         let named = list(&document, &format!("{endpoint}_endpoint_auth_signing_alg_values_supported"));
         for alg in named {
-            let signed = match signers.iter().find(|signer| signer.alg() == alg) {
+            let jwt = match signers.iter().find(|signer| signer.alg() == alg) {
                 Some(signer) => signer.sign_as_we_do(&assertion(&server, "keys")),
                 None => mac(&alg, secret.as_bytes(), &assertion(&server, "secret")),
             };
-            let [kind, own] = proof(&signed);
+            let [kind, own] = proof(&jwt);
             let fields: Vec<_> = fields.iter().copied().chain([kind, own]).collect();
             let answer = server.post(path, &fields).await;
             assert_eq!(answer.status, granted, "{endpoint} {alg}: {}", answer.body);
         }
-        let signed = mac("HS224", secret.as_bytes(), &assertion(&server, "secret"));
-        let [kind, own] = proof(&signed);
+        let jwt = mac("HS224", secret.as_bytes(), &assertion(&server, "secret"));
+        let [kind, own] = proof(&jwt);
         let fields: Vec<_> = fields.iter().copied().chain([kind, own]).collect();
         server.post(path, &fields).await.assert_error(401, "invalid_client");
     }

@@ -176,8 +176,8 @@ async fn ca_16_to_ca_26_ca_37_one_changed_claim_is_enough() {
         json!({ "iss": "svc", "sub": "svc" }),
         json!({ "iss": "nobody", "sub": "nobody" }),
     ] {
-        let signed = signer.sign(&with(assertion(&server, "jwtc"), &changes));
-        assert_refused(&token(&server, &signed).await, &changes.to_string());
+        let jwt = signer.sign(&with(assertion(&server, "jwtc"), &changes));
+        assert_refused(&token(&server, &jwt).await, &changes.to_string());
     }
     for name in ["iss", "sub", "aud", "exp", "jti"] {
         let mut claims = assertion(&server, "jwtc");
@@ -191,8 +191,8 @@ async fn ca_16_to_ca_26_ca_37_one_changed_claim_is_enough() {
         json!({ "jti": "x".repeat(256) }),
         json!({ "anything": [{ "else": 1 }], "nonce": "n", "sid": null }),
     ] {
-        let signed = signer.sign(&with(assertion(&server, "jwtc"), &changes));
-        assert_accepted(&token(&server, &signed).await, &changes.to_string());
+        let jwt = signer.sign(&with(assertion(&server, "jwtc"), &changes));
+        assert_accepted(&token(&server, &jwt).await, &changes.to_string());
     }
     let mut bare = assertion(&server, "jwtc");
     bare.as_object_mut().unwrap().remove("iat");
@@ -216,8 +216,8 @@ async fn ca_23_older_audiences_where_they_are_put_up_with() {
         (json!(["https://other.example"]), false),
         (json!([issuer, 1]), false),
     ] {
-        let signed = signer.sign(&with(assertion(&server, "jwtc"), &json!({ "aud": aud })));
-        let answer = token(&server, &signed).await;
+        let jwt = signer.sign(&with(assertion(&server, "jwtc"), &json!({ "aud": aud })));
+        let answer = token(&server, &jwt).await;
         match is_good {
             true => assert_accepted(&answer, &aud.to_string()),
             false => assert_refused(&answer, &aud.to_string()),
@@ -303,9 +303,9 @@ async fn ca_29_one_clients_jti_is_not_anothers() {
     by_key(&server, "other", &second.jwks(), json!({})).await;
     let same = json!({ "jti": "1" });
     for (signer, client) in [(&first, "jwtc"), (&second, "other")] {
-        let signed = signer.sign(&with(assertion(&server, client), &same));
-        assert_accepted(&token(&server, &signed).await, client);
-        assert_refused(&token(&server, &signed).await, client);
+        let jwt = signer.sign(&with(assertion(&server, client), &same));
+        assert_accepted(&token(&server, &jwt).await, client);
+        assert_refused(&token(&server, &jwt).await, client);
     }
 }
 
@@ -314,8 +314,8 @@ async fn ca_29_one_clients_jti_is_not_anothers() {
 async fn ca_34_both_parameters_once_and_no_other_method() {
     let server = Server::start().await;
     let signer = jwtc(&server).await;
-    let signed = signer.sign(&assertion(&server, "jwtc"));
-    let [kind, own] = proof(&signed);
+    let jwt = signer.sign(&assertion(&server, "jwtc"));
+    let [kind, own] = proof(&jwt);
     for fields in [
         vec![GRANT, own],
         vec![GRANT, kind],

@@ -17,9 +17,9 @@ async fn ca_01_unsigned_is_refused() {
     let claims = assertion(&server, "jwtc");
     assert_refused(&token(&server, &unsigned(&claims)).await, "none");
     for alg in [json!("none"), json!("None"), json!("NONE"), json!("nOnE"), json!(null), json!(0), json!("")] {
-        let signed = signer.sign_as(&json!({ "alg": alg }), &claims);
-        let (message, _) = signed.rsplit_once('.').unwrap();
-        for tried in [&signed, &format!("{message}.")] {
+        let jwt = signer.sign_as(&json!({ "alg": alg }), &claims);
+        let (message, _) = jwt.rsplit_once('.').unwrap();
+        for tried in [&jwt, &format!("{message}.")] {
             assert_refused(&token(&server, tried).await, &format!("{alg} {tried}"));
         }
     }
@@ -71,8 +71,8 @@ async fn ca_04_without_a_registered_algorithm_the_keys_decide() {
     let keys: Vec<_> = signers.iter().map(Signer::jwk).collect();
     by_key(&server, "any", &json!({ "keys": keys }), json!({})).await;
     for signer in &signers {
-        let signed = signer.sign(&assertion(&server, "any"));
-        assert_accepted(&token(&server, &signed).await, signer.kid());
+        let jwt = signer.sign(&assertion(&server, "any"));
+        assert_accepted(&token(&server, &jwt).await, signer.kid());
     }
     by_key(&server, "one", &json!({ "keys": keys }), json!({ "token_endpoint_auth_signing_alg": "ES384" })).await;
     for (signer, alg) in signers.iter().zip(algs) {
@@ -104,11 +104,11 @@ async fn ca_05_a_key_serves_what_it_is_for() {
         ("deriving", deriving, &p256, "ES256"),
     ] {
         by_key(&server, client, &json!({ "keys": [key] }), json!({})).await;
-        let signed = signer.sign_as(&json!({ "alg": alg }), &assertion(&server, client));
-        assert_refused(&token(&server, &signed).await, client);
+        let jwt = signer.sign_as(&json!({ "alg": alg }), &assertion(&server, client));
+        assert_refused(&token(&server, &jwt).await, client);
     }
-    let signed = rsa.sign_as(&json!({ "alg": "RS512" }), &assertion(&server, "bound"));
-    assert_accepted(&token(&server, &signed).await, "RS512, as the key says");
+    let jwt = rsa.sign_as(&json!({ "alg": "RS512" }), &assertion(&server, "bound"));
+    assert_accepted(&token(&server, &jwt).await, "RS512, as the key says");
 }
 
 /// RFC 8725 section 3.5: a weak key, and one that is large enough to be an attack, is refused when it is registered.
@@ -160,19 +160,19 @@ async fn ca_08_a_kid_is_compared_and_nothing_else() {
         json!(null),
         json!(signers[1].kid()),
     ] {
-        let signed = signers[0].sign_as(&json!({ "alg": "ES256", "kid": kid }), &assertion(&server, "many"));
-        assert_refused(&token(&server, &signed).await, &kid.to_string());
+        let jwt = signers[0].sign_as(&json!({ "alg": "ES256", "kid": kid }), &assertion(&server, "many"));
+        assert_refused(&token(&server, &jwt).await, &kid.to_string());
     }
-    let signed = signers[2].sign_as(&json!({ "alg": "ES256" }), &assertion(&server, "many"));
-    assert_accepted(&token(&server, &signed).await, "without a kid each fitting key is tried");
+    let jwt = signers[2].sign_as(&json!({ "alg": "ES256" }), &assertion(&server, "many"));
+    assert_accepted(&token(&server, &jwt).await, "without a kid each fitting key is tried");
     let stranger = Signer::es256();
     for header in [
         json!({ "alg": "ES256", "jwk": stranger.jwk() }),
         json!({ "alg": "ES256", "jku": "http://127.0.0.1:1/jwks" }),
         json!({ "alg": "ES256", "x5u": "http://127.0.0.1:1/x", "kid": signers[0].kid() }),
     ] {
-        let signed = stranger.sign_as(&header, &assertion(&server, "many"));
-        assert_refused(&token(&server, &signed).await, &header.to_string());
+        let jwt = stranger.sign_as(&header, &assertion(&server, "many"));
+        assert_refused(&token(&server, &jwt).await, &header.to_string());
     }
 }
 
@@ -191,13 +191,13 @@ async fn ca_10_ca_11_critical_extensions_are_refused() {
         r#"{"alg":"ES256","alg":"ES256"}"#,
         r#"{"alg":"none","alg":"ES256"}"#,
     ] {
-        let signed = signer.sign_text(header, &assertion(&server, "jwtc").to_string());
-        assert_refused(&token(&server, &signed).await, header);
+        let jwt = signer.sign_text(header, &assertion(&server, "jwtc").to_string());
+        assert_refused(&token(&server, &jwt).await, header);
     }
     let claims = assertion(&server, "jwtc").to_string();
     let twice = claims.replacen('{', r#"{"iss":"jwtc","#, 1);
-    let signed = signer.sign_text(r#"{"alg":"ES256"}"#, &twice);
-    assert_refused(&token(&server, &signed).await, "a claim twice");
+    let jwt = signer.sign_text(r#"{"alg":"ES256"}"#, &twice);
+    assert_refused(&token(&server, &jwt).await, "a claim twice");
 }
 
 /// RFC 7515 section 7.1: one spelling, or a spent token could be sent again in another.

@@ -131,7 +131,7 @@ async fn a_site_that_hangs_holds_nothing_else_up() {
     let (server, site, signer) = (Arc::new(Server::with(with_loopback).await), Site::start().await, Signer::es256());
     site.put("/jwks", signer.jwks());
     jwtu(&server, &site.url("/jwks")).await;
-    site.slow_down(Duration::from_secs(60));
+    site.slow_down(Duration::from_mins(1));
     let hanging = tokio::spawn({
         let server = Arc::clone(&server);
         async move { by_a_stranger(&server, 0).await }

@@ -87,8 +87,8 @@ async fn what_is_needed_decides_how_a_secret_is_kept() {
     assert_eq!((basic(&server, &second).await, basic(&server, "x").await), (200, 401));
 
     let third = change(&server, json!({ "token_endpoint_auth_method": "client_secret_jwt" })).await.unwrap();
-    let signed = mac("HS256", third.as_bytes(), &assertion(&server, "one"));
-    let [kind, own] = proof(&signed);
+    let jwt = mac("HS256", third.as_bytes(), &assertion(&server, "one"));
+    let [kind, own] = proof(&jwt);
     server.post("/oauth2/token", &[GRANT, kind, own]).await.tokens();
     let own = Signer::es256().jwks();
     let keys = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": own });

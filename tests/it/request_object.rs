@@ -85,8 +85,8 @@ async fn a_signed_request_is_the_request_that_counts() {
     let signer = Signer::es256();
     let secret = register(&server, "ro", json!({ "jwks": signer.jwks() })).await;
     let inside = json!({ "nonce": "inside", "scope": "openid offline", "audience": ["https://api.example/v1"] });
-    let signed = signer.sign(&object(&server, "ro", &inside));
-    let request = by_value("ro", &signed).set("nonce", "outside").set("scope", "openid profile");
+    let jwt = signer.sign(&object(&server, "ro", &inside));
+    let request = by_value("ro", &jwt).set("nonce", "outside").set("scope", "openid profile");
     let code = assert_granted(&server, &request).await;
     let fields = [
         ("grant_type", "authorization_code"),
@@ -101,7 +101,7 @@ async fn a_signed_request_is_the_request_that_counts() {
     let told = server.introspect(&tokens.access_token).await;
     assert_eq!(told.rest["aud"], json!(["https://api.example/v1"]));
     // From outside comes what is not inside: here, that nobody may be asked.
-    assert_login_required(&server, &by_value("ro", &signed).set("prompt", "none")).await;
+    assert_login_required(&server, &by_value("ro", &jwt).set("prompt", "none")).await;
 }
 
 /// OpenID Connect Core section 3.1.2.6.
@@ -113,12 +113,12 @@ async fn ro_01_what_is_switched_off_is_refused_and_not_ignored() {
     })
     .await;
     let signer = ro(&server).await;
-    let signed = signer.sign(&object(&server, "ro", &json!({})));
+    let jwt = signer.sign(&object(&server, "ro", &json!({})));
     let whole = Authorize::of("ro", CALLBACK);
-    server.assert_back(&whole.clone().set("request", &signed), "request_not_supported").await;
+    server.assert_back(&whole.clone().set("request", &jwt), "request_not_supported").await;
     server.assert_back(&whole.clone().set("request_uri", "https://rp.example/r"), "request_uri_not_supported").await;
     server.assert_back(&whole.set("registration", "{}"), "registration_not_supported").await;
-    server.assert_back(&by_value("ro", &signed), "request_not_supported").await;
+    server.assert_back(&by_value("ro", &jwt), "request_not_supported").await;
 }
 
 /// RFC 9101 section 10.1.
@@ -150,8 +150,8 @@ async fn ro_02_only_what_the_client_has_signed_is_believed() {
         server.assert_page(&by_value("ro", &object), 400, "invalid_request_object").await;
     }
     for typ in ["JWT", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt"] {
-        let signed = signer.sign_as(&json!({ "alg": "ES256", "typ": typ }), &claims);
-        assert_granted(&server, &by_value("ro", &signed)).await;
+        let jwt = signer.sign_as(&json!({ "alg": "ES256", "typ": typ }), &claims);
+        assert_granted(&server, &by_value("ro", &jwt)).await;
     }
     let rsa = Signer::new(Algorithm::Rs256);
     let keys = json!({ "keys": [signer.jwk(), rsa.jwk()] });
@@ -228,17 +228,17 @@ async fn ro_04_ro_05_ro_07_ro_08_what_is_wrong_inside_goes_back_to_the_client() 
         // What must be the same outside.
         json!({ "client_id": "web" }),
     ] {
-        let signed = signer.sign(&object(&server, "ro", &changes));
-        server.assert_back(&by_value("ro", &signed), "invalid_request_object").await;
+        let jwt = signer.sign(&object(&server, "ro", &changes));
+        server.assert_back(&by_value("ro", &jwt), "invalid_request_object").await;
     }
     for name in ["iss", "aud", "exp"] {
-        let signed = signer.sign(&without(object(&server, "ro", &json!({})), name));
-        server.assert_back(&by_value("ro", &signed), "invalid_request_object").await;
+        let jwt = signer.sign(&without(object(&server, "ro", &json!({})), name));
+        server.assert_back(&by_value("ro", &jwt), "invalid_request_object").await;
     }
-    let signed = signer.sign(&object(&server, "ro", &json!({})));
-    server.assert_back(&by_value("ro", &signed).without("response_type"), "invalid_request").await;
-    server.assert_back(&by_value("ro", &signed).add("nonce", "1").add("nonce", "1"), "invalid_request").await;
-    server.assert_back(&by_value("ro", &signed).set("registration", "{}"), "registration_not_supported").await;
+    let jwt = signer.sign(&object(&server, "ro", &json!({})));
+    server.assert_back(&by_value("ro", &jwt).without("response_type"), "invalid_request").await;
+    server.assert_back(&by_value("ro", &jwt).add("nonce", "1").add("nonce", "1"), "invalid_request").await;
+    server.assert_back(&by_value("ro", &jwt).set("registration", "{}"), "registration_not_supported").await;
     for changes in [
         json!({ "aud": [issuer, "https://other.example"] }),
         json!({ "exp": now + 300, "nbf": now + 8, "iat": now + 8 }),
@@ -250,8 +250,8 @@ async fn ro_04_ro_05_ro_07_ro_08_what_is_wrong_inside_goes_back_to_the_client() 
         json!({ "resource": "https://api.example/v1" }),
         json!({ "unheard_of": [1, 2], "jti": 7, "sub": "alice" }),
     ] {
-        let signed = signer.sign(&object(&server, "ro", &changes));
-        assert_granted(&server, &by_value("ro", &signed)).await;
+        let jwt = signer.sign(&object(&server, "ro", &changes));
+        assert_granted(&server, &by_value("ro", &jwt)).await;
     }
     // What the request asks for is judged as in any request.
     for (changes, error) in [
@@ -260,8 +260,8 @@ async fn ro_04_ro_05_ro_07_ro_08_what_is_wrong_inside_goes_back_to_the_client() 
         (json!({ "code_challenge_method": "plain" }), "invalid_request"),
         (json!({ "audience": ["https://evil.example"] }), "invalid_request"),
     ] {
-        let signed = signer.sign(&object(&server, "ro", &changes));
-        server.assert_back(&by_value("ro", &signed), error).await;
+        let jwt = signer.sign(&object(&server, "ro", &changes));
+        server.assert_back(&by_value("ro", &jwt), error).await;
     }
 }
 
@@ -273,9 +273,9 @@ async fn a_client_that_requires_objects_is_not_answered_without_one() {
     register(&server, "strict", json!({ "jwks": signer.jwks(), "require_signed_request_object": true })).await;
     server.assert_page(&Authorize::of("strict", CALLBACK), 400, "invalid_request").await;
     // Only what is inside counts: neither the prompt nor a scope of outside.
-    let signed = signer.sign(&object(&server, "strict", &json!({})));
+    let jwt = signer.sign(&object(&server, "strict", &json!({})));
     let outer = Authorize::of("strict", CALLBACK).without("response_type").without("state");
-    let request = outer.set("prompt", "none").set("scope", "openid admin").set("request", &signed);
+    let request = outer.set("prompt", "none").set("scope", "openid admin").set("request", &jwt);
     assert_granted(&server, &request).await;
     let state = signer.sign(&object(&server, "strict", &json!({ "prompt": "none" })));
     let answer = server.ask(&request.clone().set("request", &state).set("state", "outside")).await;
@@ -299,8 +299,8 @@ async fn ro_10_a_request_is_no_proof_and_a_proof_no_request() {
     let signer = Signer::es256();
     let changes = json!({ "jwks": signer.jwks(), "token_endpoint_auth_method": "private_key_jwt" });
     register(&server, "both", changes).await;
-    let signed = signer.sign(&object(&server, "both", &json!({ "jti": "1" })));
-    let [kind, own] = proof(&signed);
+    let jwt = signer.sign(&object(&server, "both", &json!({ "jti": "1" })));
+    let [kind, own] = proof(&jwt);
     let token = [("grant_type", "authorization_code"), ("code", "x"), kind, own];
     server.post("/oauth2/token", &token).await.assert_error(401, "invalid_client");
     for header in [json!({ "alg": "ES256" }), json!({ "alg": "ES256", "typ": "client-authentication+jwt" })] {
@@ -313,10 +313,10 @@ async fn ro_10_a_request_is_no_proof_and_a_proof_no_request() {
 async fn ro_11_an_object_is_given_once() {
     let server = Server::start().await;
     let signer = ro(&server).await;
-    let signed = signer.sign(&object(&server, "ro", &json!({})));
+    let jwt = signer.sign(&object(&server, "ro", &json!({})));
     for request in [
-        by_value("ro", &signed).set("request_uri", "https://rp.example/r"),
-        by_value("ro", &signed).add("request", &signed),
+        by_value("ro", &jwt).set("request_uri", "https://rp.example/r"),
+        by_value("ro", &jwt).add("request", &jwt),
         by_reference("ro", "https://rp.example/r").add("request_uri", "https://rp.example/r"),
     ] {
         server.assert_page(&request, 400, "invalid_request").await;
@@ -332,17 +332,17 @@ async fn ro_14_a_bad_object_never_redirects_where_the_request_says() {
     server.assert_page(&evil("a.b.c"), 400, "invalid_request_object").await;
     server.assert_page(&evil(&unsigned(&object(&server, "ro", &json!({})))), 400, "invalid_request_object").await;
     for changes in [json!({ "exp": 1 }), json!({ "aud": "x" })] {
-        let signed = signer.sign(&object(&server, "ro", &changes));
-        server.assert_back(&evil(&signed), "invalid_request_object").await;
+        let jwt = signer.sign(&object(&server, "ro", &changes));
+        server.assert_back(&evil(&jwt), "invalid_request_object").await;
     }
     let silent = signer.sign(&object(&server, "ro", &json!({ "prompt": "none" })));
     assert_login_required(&server, &evil(&silent)).await;
     for uri in [json!("https://evil.example/cb"), json!([CALLBACK]), json!(1)] {
-        let signed = signer.sign(&object(&server, "ro", &json!({ "exp": 1, "redirect_uri": uri })));
-        server.assert_page(&by_value("ro", &signed).set("redirect_uri", CALLBACK), 400, "invalid_request_object").await;
+        let jwt = signer.sign(&object(&server, "ro", &json!({ "exp": 1, "redirect_uri": uri })));
+        server.assert_page(&by_value("ro", &jwt).set("redirect_uri", CALLBACK), 400, "invalid_request_object").await;
     }
-    let signed = signer.sign(&object(&server, "ro", &json!({ "redirect_uri": "https://evil.example/cb" })));
-    server.assert_page(&by_value("ro", &signed), 400, "invalid_request").await;
+    let jwt = signer.sign(&object(&server, "ro", &json!({ "redirect_uri": "https://evil.example/cb" })));
+    server.assert_page(&by_value("ro", &jwt), 400, "invalid_request").await;
 }
 
 #[tokio::test]

@@ -25,9 +25,9 @@ async fn an_object_may_be_encrypted_to_the_server() {
         let id = format!("enc{number}");
         let registered = json!({ "jwks": signer.jwks(), "request_object_encryption_alg": alg.as_str() });
         register(&server, &id, registered).await;
-        let signed = signer.sign(&object(&server, &id, &json!({})));
+        let jwt = signer.sign(&object(&server, &id, &json!({})));
         for enc in ContentEncryption::ALL {
-            let encrypted = encrypt(&server, alg, enc, &signed).await;
+            let encrypted = encrypt(&server, alg, enc, &jwt).await;
             // Without an `enc` registered it is A128CBC-HS256 (OpenID Connect Dynamic Client Registration section 2).
             match enc == ContentEncryption::A128CbcHs256 {
                 true => drop(assert_granted(&server, &by_value(&id, &encrypted)).await),
@@ -143,11 +143,11 @@ async fn a_request_uri_does_not_lead_into_the_servers_own_network() {
 async fn ro_13_a_fragment_binds_the_content() {
     let (server, site) = (Server::with(with_loopback).await, Site::start().await);
     let signer = Signer::es256();
-    let signed = signer.sign(&object(&server, "ro", &json!({})));
-    let hash = URL_SAFE_NO_PAD.encode(sha256(signed.as_bytes()));
+    let jwt = signer.sign(&object(&server, "ro", &json!({})));
+    let hash = URL_SAFE_NO_PAD.encode(sha256(jwt.as_bytes()));
     let uris = [format!("{}#{hash}", site.url("/a")), format!("{}#{hash}", site.url("/b"))];
     register(&server, "ro", json!({ "jwks": signer.jwks(), "request_uris": uris })).await;
-    site.put("/a", &signed);
+    site.put("/a", &jwt);
     site.put("/b", signer.sign(&object(&server, "ro", &json!({ "scope": "openid profile" }))));
     assert_granted(&server, &by_reference("ro", &uris[0])).await;
     server.assert_page(&by_reference("ro", &uris[1]), 400, "invalid_request_uri").await;

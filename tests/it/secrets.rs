@@ -87,8 +87,8 @@ async fn of_a_client_that_signs(server: &Server) -> Vec<(&'static str, String)> 
     let secret = made["client_secret"].as_str().unwrap().to_owned();
     let good = mac("HS256", secret.as_bytes(), &assertion(server, "signs"));
     let bad = mac("HS384", &secret.as_bytes()[1..], &assertion(server, "signs"));
-    for (signed, status) in [(&good, 200), (&good, 401), (&bad, 401)] {
-        let [kind, own] = proof(signed);
+    for (jwt, status) in [(&good, 200), (&good, 401), (&bad, 401)] {
+        let [kind, own] = proof(jwt);
         let answer = server.post("/oauth2/token", &[("grant_type", "client_credentials"), kind, own]).await;
         assert_eq!(answer.status, status, "{}", answer.body);
     }

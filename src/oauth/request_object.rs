@@ -142,7 +142,8 @@ pub fn unproven(fault: Fault) -> Error {
 /// The request that counts: what is inside of a genuine object, and what `outer` adds to it.
 ///
 /// A client with `require_signed_request_object` has said that nothing outside counts (RFC 9101 section 5). For others,
-/// what is inside goes before what is outside (OpenID Connect Core section 6.3.3).
+/// what is inside goes before what is outside (OpenID Connect Core section 6.3.3). Clients of OpenID Connect repeat the
+/// `response_type` outside (section 6.1); those of RFC 9101 send `client_id` and the object alone, and are understood too.
 pub fn effective(outer: &Params, claims: &Map<String, Value>, terms: &Terms<'_>) -> Result<Params, Refused> {
     let client = terms.client;
     let is_alone = client.require_signed_request_object;
@@ -164,9 +165,6 @@ pub fn effective(outer: &Params, claims: &Map<String, Value>, terms: &Terms<'_>)
     let refuse = |error| Err(refused(&request, client, error));
     if outer.repeated().is_some() {
         return refuse(ErrorCode::InvalidRequest.because("A parameter is given more than once."));
-    }
-    if !is_alone && let Err(missing) = outer.require("response_type") {
-        return refuse(missing);
     }
     let same: &[&str] = if is_alone { &["client_id"] } else { &["client_id", "response_type"] };
     for name in same {

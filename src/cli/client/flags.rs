@@ -40,7 +40,7 @@ pub struct Flags {
     /// An origin whose scripts may call the server: `https://app.example.com`. Repeatable.
     #[arg(long = "allowed-cors-origin", value_name = "ORIGIN", value_delimiter = ',')]
     allowed_cors_origins: Option<Vec<String>>,
-    /// Tells the consent application not to ask; the server does not skip by itself.
+    /// For a client of your own: people are not asked for their consent. A consent application is told not to ask either.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     skip_consent: Option<bool>,
     /// The client's logo, for the consent page.
@@ -208,7 +208,10 @@ mod tests {
         assert_eq!((client.jwks, client.id_token_signed_response_alg.as_str()), (json!({"keys": []}), "ES256"));
         assert_eq!((client.request_uris.len(), client.subject_type.as_str()), (1, "pairwise"));
         assert_eq!((client.default_max_age, client.require_signed_request_object), (Some(60), true));
-        assert!(read(&["--jwks", "{"]).apply(&mut ClientMetadata::default()).unwrap_err().is::<Misuse>());
+        for text in ["{", "-----BEGIN PRIVATE KEY-----"] {
+            let error = read(&["--jwks", text]).apply(&mut ClientMetadata::default()).unwrap_err();
+            assert!(error.is::<Misuse>() && !format!("{error:#}").contains("PRIVATE"), "{error:#}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::oauth::client_metadata::ClientMetadata;
 #[derive(Clone, Debug, Default, PartialEq, Args)]
 pub struct KeyFlags {
     /// The client's public keys as a JWK set, JSON; `-` reads it from standard input.
-    #[arg(long, value_name = "JSON", conflicts_with = "jwks_uri")]
+    #[arg(long, value_name = "JSON", conflicts_with = "jwks_uri", allow_hyphen_values = true)]
     jwks: Option<String>,
     /// Where the client's public keys are.
     #[arg(long, value_name = "URI")]

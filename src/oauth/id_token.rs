@@ -100,6 +100,10 @@ impl Hint {
             _ => return None,
         };
         let subject = Subject::new(text("sub").filter(|sub| !sub.is_empty())?);
-        (!clients.is_empty()).then(|| Self { subject, clients, session: text("sid").filter(|sid| is_session_name(sid)).map(str::to_owned) })
+        (!clients.is_empty()).then(|| Self {
+            subject,
+            clients,
+            session: text("sid").filter(|sid| is_session_name(sid)).map(str::to_owned),
+        })
     }
 }

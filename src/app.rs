@@ -6,7 +6,7 @@ use crate::attempts::Attempts;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::Fetch;
-use crate::id::Subject;
+use crate::id::{SessionId, Subject};
 use crate::keys::Keys;
 use crate::oauth::{Error, Result, subject};
 use crate::password::{Passwords, VerifiedSecrets};
@@ -38,9 +38,13 @@ pub struct Guard {
 impl App {
     /// `sub` as this client sees it. A pairwise client whose sector or salt is gone is told nothing.
     pub fn subject_for(&self, client: &Client, subject: &Subject) -> Result<Subject> {
-        subject::seen_by(client.metadata(), subject, self.config.oidc.pairwise_salt.as_ref()).ok_or_else(|| {
-            Error::internal("a pairwise client has no sector, or oidc.subject_identifiers.pairwise no salt")
-        })
+        subject::seen_by(client.metadata(), subject, self.config.oidc.pairwise_salt.as_ref()).ok_or_else(no_sector)
+    }
+
+    /// `sid` as this client sees it.
+    pub fn session_for(&self, client: &Client, session: SessionId) -> Result<String> {
+        let salt = self.config.oidc.pairwise_salt.as_ref();
+        subject::session_seen_by(client.metadata(), session, salt).ok_or_else(no_sector)
     }
 
     /// Opens the store that the configuration names. Fails only where it names one that can not be.
@@ -63,4 +67,8 @@ impl App {
             config: Arc::new(config),
         })
     }
+}
+
+fn no_sector() -> Error {
+    Error::internal("a pairwise client has no sector, or oidc.subject_identifiers.pairwise no salt")
 }

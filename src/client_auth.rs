@@ -199,7 +199,7 @@ mod tests {
         let form = |claims: &str, rest: &str| {
             format!(
                 "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
-                 &client_assertion={}.{}.x{rest}",
+                 &client_assertion={}.{}.eA{rest}",
                 part(r#"{"alg":"ES256"}"#),
                 part(claims)
             )
@@ -216,6 +216,7 @@ mod tests {
             (r#"{"sub":"jwtc"}"#, ""),
             (r#"{"iss":"jwtc","sub":7}"#, ""),
             (r#"{"iss":"","sub":""}"#, ""),
+            (r#"{"iss":"a\u0000","sub":"a\u0000"}"#, ""),
             ("[]", ""),
         ] {
             assert_eq!(read(&[], &form(claims, rest)).unwrap_err().code, ErrorCode::InvalidClient, "{claims} {rest}");

@@ -1,8 +1,10 @@
-//! What a registration refers to is looked at when it is made.
+//! What a registration refers to is looked at when it is made: documents of the client's, and keys of ours.
 
 use std::collections::HashSet;
 
 use crate::app::App;
+use crate::jose::{Algorithm, KeyManagement};
+use crate::keys::KeyUse;
 use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::{Error, ErrorCode, Result};
 
@@ -69,6 +71,34 @@ fn has_changed(jwks_uri: &str, before: Option<&ClientMetadata>) -> bool {
 
 fn unfit(field: &str) -> Error {
     ErrorCode::InvalidClientMetadata.because(format!("Field {field} does not lead to a document that can be used."))
+}
+
+/// Makes the keys of ours that this client will need and nobody has needed before, so that they have been published for as
+/// long as can be when they are used; those that it encrypts to it could not know otherwise.
+pub async fn ensure_keys(app: &App, metadata: &ClientMetadata) -> Result<()> {
+    let now = app.clock.now();
+    let signed = [&metadata.id_token_signed_response_alg, &metadata.userinfo_signed_response_alg];
+    let signed: Vec<Algorithm> = signed.into_iter().filter_map(|alg| alg.parse().ok()).collect();
+    let encrypted = metadata.request_object_encryption_alg.parse::<KeyManagement>().ok();
+    let jwt = (metadata.access_token_strategy == "jwt").then(|| app.config.strategies.access_token_alg.parse().ok());
+    let access_token: Option<Algorithm> = jwt.flatten();
+    if signed.is_empty() && encrypted.is_none() && access_token.is_none() {
+        return Ok(());
+    }
+    if app.keys.live().is_err() {
+        // The command line has not read them.
+        app.keys.load(&app.store, now).await?;
+    }
+    for alg in signed {
+        app.keys.ensure(&app.store, KeyUse::IdToken, alg, now).await?;
+    }
+    if let Some(alg) = access_token {
+        app.keys.ensure(&app.store, KeyUse::AccessToken, alg, now).await?;
+    }
+    if let Some(alg) = encrypted {
+        app.keys.ensure_decryption(&app.store, alg, now).await?;
+    }
+    Ok(())
 }
 
 /// In the same words whatever the reason: who chose the URI must not learn what he can reach through us.

@@ -226,6 +226,8 @@ pub struct Oidc {
     pub request_by_value: bool,
     /// `oidc.request_objects.by_reference`.
     pub request_by_reference: bool,
+    /// `oidc.request_objects.unsigned`.
+    pub request_unsigned: bool,
     /// `oidc.subject_identifiers`: the salt of pairwise subjects, where they are supported.
     pub pairwise_salt: Option<Secret>,
     /// `oidc.dynamic_client_registration.default_scope`: the scope of clients that name none.

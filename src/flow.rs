@@ -114,10 +114,6 @@ pub async fn begin(
         Some(token) => hint::read(app, token, now).await.map_err(Refused::Page)?,
         None => None,
     };
-    let hint = |_: &str| {
-        let hint = hinted.as_ref().map(|hint| hint.subject.clone());
-        hint.ok_or_else(|| ErrorCode::InvalidRequest.because("id_token_hint is not an ID token of this server."))
-    };
     let context = Context {
         client: client.metadata(),
         default_scope: &app.config.oidc.default_scope,
@@ -125,7 +121,7 @@ pub async fn begin(
         pkce_enforced: app.config.oauth2.pkce_enforced,
         response_types: &app.config.oauth2.response_types,
         supported_claims: &app.config.oidc.supported_claims,
-        hint: &hint,
+        hinted: hinted.as_ref().and_then(|hinted| hinted.subject_for(&client)),
     };
     let request = authorization_request::validate(params, &id, &context).map_err(asked)?;
     let flow =

@@ -23,11 +23,15 @@ async fn narrowed_audience(
     form: &Params,
     now: Timestamp,
 ) -> Result<Option<Vec<String>>> {
-    let mut asked: Vec<String> = form.all("resource").map(str::to_owned).collect();
+    let mut asked: Vec<String> = Vec::new();
+    for one in form.all("resource") {
+        if !asked.iter().any(|before| before == one) {
+            asked.push(one.to_owned());
+        }
+    }
     if asked.is_empty() {
         return Ok(None);
     }
-    asked.dedup();
     let row = app.store.live_grant(grant, now).await?.filter(|row| row.client_id == client.id);
     // Where there is no such grant, what follows says so.
     if row.is_some_and(|row| !asked.iter().all(|one| row.audience.0.contains(one))) {

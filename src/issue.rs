@@ -11,13 +11,16 @@ use std::time::Duration;
 pub use authorization_response::{authorization_response, front_channel_life};
 pub use protection::Protection;
 
+use serde_json::{Map, Value};
+
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::id::{GrantId, Subject};
 use crate::keys::Live;
 use crate::oauth::Result;
 use crate::oauth::client_metadata::{GrantType, TokenKind};
 use crate::oauth::scope::Scope;
-use crate::oauth::token::{RefreshToken, TokenResponse};
+use crate::oauth::token::{Due, RefreshToken, TokenResponse};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::Grant;
@@ -34,20 +37,42 @@ pub fn refresh_expires_at(app: &App, client: &Client, grant: GrantType, now: Tim
     now + life.unwrap_or(app.config.ttl.grant)
 }
 
-/// What a client's tokens are made with. To be had before anything is spent: keys that can not be had (the database is
-/// away, the client's own key can not be fetched) must cost the client neither its code nor its refresh token.
+/// What a client's tokens are made with. To be had before anything is spent: what can not be had (the database is away, the
+/// client's own key can not be fetched) must cost the client neither its code nor its refresh token.
 pub struct Tools {
     live: Arc<Live>,
-    id_token: Protection,
+    id_token: Option<Protection>,
     form: Form,
+    /// What is known of the person, where ID tokens tell it.
+    known: Map<String, Value>,
 }
 
 impl Tools {
-    pub async fn of(app: &App, client: &Client, now: Timestamp) -> Result<Self> {
-        let id_token = Protection::of_id_tokens(app, client, now).await?;
+    /// For the tokens of a grant that is there.
+    pub async fn of(app: &App, client: &Client, grant: GrantId, due: Due, now: Timestamp) -> Result<Self> {
+        let known = match due.person {
+            true => app.store.live_grant(grant, now).await?.map(|grant| grant.known()).unwrap_or_default(),
+            false => Map::new(),
+        };
+        Self::with(app, client, due.id_token, known, now).await
+    }
+
+    async fn with(
+        app: &App,
+        client: &Client,
+        id_token: bool,
+        known: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        // Whether this client can be told of anybody depends on the client alone.
+        app.subject_for(client, &Subject::new("anybody"))?;
+        let id_token = match id_token {
+            true => Some(Protection::of_id_tokens(app, client, now).await?),
+            false => None,
+        };
         let form = Form::of(app, client, now).await?;
         // After all keys are there.
-        Ok(Self { live: app.keys.live()?, id_token, form })
+        Ok(Self { live: app.keys.live()?, id_token, form, known })
     }
 }
 
@@ -61,7 +86,7 @@ pub struct Narrowed {
 }
 
 /// The tokens of a grant at its present generation.
-pub async fn tokens_of_grant(
+pub fn tokens_of_grant(
     app: &App,
     client: &Client,
     tools: &Tools,
@@ -77,11 +102,12 @@ pub async fn tokens_of_grant(
     let access_token = access_token::of_grant(app, client, tools, &of, now, expires_at)?;
     let refresh_token = grant
         .refresh_expires_at
-        .map(|_| tools.live.sealer.seal_same(Kind::RefreshToken, &RefreshToken { grant: grant.id, generation }));
+        .map(|_| RefreshToken { grant: grant.id, generation, due: grant.due() })
+        .map(|token| tools.live.sealer.seal_same(Kind::RefreshToken, &token));
     let id_token = match scope.contains("openid") {
         true => {
             let about = id_token::About { grant, by, access_token: Some(&access_token), code: None };
-            Some(id_token::make(app, client, &tools.id_token, &about, now).await?)
+            Some(id_token::make(app, client, tools, &about, now)?)
         }
         false => None,
     };
@@ -100,7 +126,7 @@ pub async fn token_of_client(
     app: &App,
     client: &Client,
     scope: Scope,
-    audience: Vec<String>,
+    audience: &[String],
     now: Timestamp,
 ) -> Result<TokenResponse> {
     let form = Form::of(app, client, now).await?;

@@ -15,12 +15,12 @@ use tokio::time::Instant;
 
 pub use listed::Listed;
 pub use live::Live;
-pub use purpose::{ACCESS_TOKEN_SET, ID_TOKEN_SET, KeyUse, Purpose, SEAL_SET, SETS};
+pub use purpose::{ACCESS_TOKEN_SET, ID_TOKEN_SET, KeyUse, Purpose, REQUEST_OBJECT_SET, SEAL_SET, SETS};
 pub use rotation::{Revoked, Rotated, Successor};
 
 use crate::clock::{Clock, Timestamp};
-use crate::config::Config;
-use crate::jose::{self, Algorithm};
+use crate::config::{AccessTokenStrategy, Config};
+use crate::jose::{self, Algorithm, KeyManagement};
 use crate::oauth;
 use crate::seal::SystemSeal;
 use crate::store::key::KeyRow;
@@ -33,6 +33,9 @@ const LISTEN: Duration = Duration::from_secs(30);
 
 /// How long a request waits for others that have keys made. Making one takes a tenth of a second, if the database answers.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often at most strangers can make us read the keys.
+const STRANGERS_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why the keys can not be had.
 #[derive(Debug, thiserror::Error)]
@@ -84,13 +87,17 @@ struct Inner {
     interval: Option<Duration>,
     /// How long what is signed has to verify, clients' own lifespans aside.
     signature_life: Duration,
+    /// The same for ID tokens, which come back as hints for as long as a session lasts.
+    hint_life: Duration,
     /// The same for what is sealed.
     sealed_life: Duration,
+    /// What this server needs from its start on.
+    needed: Vec<Purpose>,
     /// One reads or makes keys at a time: what was read earlier must not take the place of what was read later, and what
     /// many need at once is made once.
     one: Mutex<()>,
-    /// When a stranger's key id last made us read the keys.
-    reloaded: Mutex<Option<Instant>>,
+    /// When a stranger's key id last made us read the keys, and whether they could be read.
+    reloaded: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Keys {
@@ -102,7 +109,9 @@ impl Keys {
             max_age: config.keys.max_age,
             publish_ahead: config.keys.publish_ahead,
             interval: config.keys.rotation_interval,
+            needed: needed(config),
             signature_life: ttl.id_token.max(ttl.access_token),
+            hint_life: ttl.id_token.max(ttl.authentication_session).max(config.accounts.unremembered_session),
             sealed_life: ttl
                 .grant
                 .max(ttl.access_token)
@@ -131,7 +140,7 @@ impl Keys {
     /// each key and the others find it.
     pub async fn load(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
         let one = self.0.one.lock().await;
-        self.read(&one, store, &Purpose::AT_FIRST_START, now).await.map(drop)
+        self.read(&one, store, &self.0.needed, now).await.map(drop)
     }
 
     /// Keys among which there is one that signs this: made now where nobody has needed one before. However many ask at
@@ -146,18 +155,31 @@ impl Keys {
         alg: Algorithm,
         now: Timestamp,
     ) -> oauth::Result<Arc<Live>> {
-        let there = |live: &Arc<Live>| live.signer(use_, alg, now).is_some();
+        self.ensure_any(store, Purpose::Sign(use_, alg), now).await
+    }
+
+    /// The same for a key that clients encrypt request objects to.
+    pub async fn ensure_decryption(
+        &self,
+        store: &Store,
+        alg: KeyManagement,
+        now: Timestamp,
+    ) -> oauth::Result<Arc<Live>> {
+        self.ensure_any(store, Purpose::Decrypt(alg), now).await
+    }
+
+    async fn ensure_any(&self, store: &Store, purpose: Purpose, now: Timestamp) -> oauth::Result<Arc<Live>> {
         let live = self.live()?;
-        if there(&live) {
+        if live.has(purpose) {
             return Ok(live);
         }
         let one = tokio::time::timeout(PATIENCE, self.0.one.lock()).await;
         let one = one.map_err(|_| unusable("others have been waiting for the keys for too long"))?;
         let live = self.live()?;
-        if there(&live) {
+        if live.has(purpose) {
             return Ok(live);
         }
-        Ok(self.read(&one, store, &[Purpose::Sign(use_, alg)], now).await?)
+        Ok(self.read(&one, store, &[purpose], now).await?)
     }
 
     /// Keeps the keys as the database has them and as the schedule wants them: at once when a replica has changed them,
@@ -167,7 +189,7 @@ impl Keys {
         loop {
             let _ = tokio::time::timeout(pause, store.keys_changed()).await;
             let one = self.0.one.lock().await;
-            let read = self.read(&one, &store, &Purpose::AT_FIRST_START, clock.now()).await;
+            let read = self.read(&one, &store, &self.0.needed, clock.now()).await;
             drop(one);
             if let Err(error) = read {
                 tracing::warn!(%error, "the keys could not be read again; those in memory stay in force");
@@ -177,15 +199,32 @@ impl Keys {
         }
     }
 
-    /// Reads the keys because a string names one that is not here; not more often than every few seconds, whatever
-    /// strangers send.
-    pub async fn reload_for_stranger(&self, store: &Store, now: Timestamp) -> bool {
+    /// The keys to try again with, because a string names one that is not among `seen`; `None` where there are no others.
+    /// They are not read more often than every few seconds, whatever strangers send; and where they can not be read,
+    /// nobody knows whether the string is ours: that is 503, and never "not ours".
+    pub async fn other_than(
+        &self,
+        seen: &Arc<Live>,
+        store: &Store,
+        now: Timestamp,
+    ) -> oauth::Result<Option<Arc<Live>>> {
         let mut reloaded = self.0.reloaded.lock().await;
-        if reloaded.is_some_and(|at| at.elapsed() < Duration::from_secs(5)) {
-            return false;
+        let others = |live: Arc<Live>| (!Arc::ptr_eq(&live, seen)).then_some(live);
+        if let Some(others) = others(self.live()?) {
+            // Somebody else has read them meanwhile.
+            return Ok(Some(others));
         }
-        *reloaded = Some(Instant::now());
-        self.load(store, now).await.is_ok()
+        match *reloaded {
+            Some((at, true)) if at.elapsed() < STRANGERS_PAUSE => return Ok(None),
+            Some((at, false)) if at.elapsed() < STRANGERS_PAUSE => {
+                return Err(unusable("the keys could not be read a moment ago"));
+            }
+            _ => {}
+        }
+        let read = self.load(store, now).await;
+        *reloaded = Some((Instant::now(), read.is_ok()));
+        read?;
+        Ok(others(self.live()?))
     }
 
     /// Reads the keys, makes those that are needed, and puts them in force.
@@ -220,6 +259,15 @@ impl Keys {
         live.store(Some(Arc::clone(&read)));
         Ok(read)
     }
+}
+
+/// What this server needs from its start on; all else is made when it is needed. JWT access tokens are checked by resource
+/// servers with a cache of their own, so their key is published before the first of them is signed.
+fn needed(config: &Config) -> Vec<Purpose> {
+    let strategies = &config.strategies;
+    let jwt = (strategies.access_token == AccessTokenStrategy::Jwt).then(|| strategies.access_token_alg.parse().ok());
+    let access_token = jwt.flatten().map(|alg| Purpose::Sign(KeyUse::AccessToken, alg));
+    Purpose::AT_FIRST_START.into_iter().chain(access_token).collect()
 }
 
 /// What a sealed private key is bound to: moved to another row it does not open.

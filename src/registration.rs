@@ -107,6 +107,7 @@ pub async fn register(app: &App, body: &[u8], token: Option<&Secret>, address: I
         app.guard.registrations.begin(household(address)).await.map_err(too_many)?;
     }
     client_documents::check_of_stranger(app, &metadata, None).await?;
+    client_documents::ensure_keys(app, &metadata).await?;
     let id = ClientId::made();
     let secret = metadata.has_use_for_secret().then(|| client_secret::make(app, &id, &metadata));
     let (hash, sealed) = KeptSecret::columns(secret.as_ref().map(|(kept, _)| kept));
@@ -209,6 +210,7 @@ pub async fn replace(app: &App, manager: &Manager, body: &[u8], address: IpAddr)
         app.guard.registrations.begin(household(address)).await.map_err(too_many)?;
     }
     client_documents::check_of_stranger(app, &metadata, Some(before.metadata())).await?;
+    client_documents::ensure_keys(app, &metadata).await?;
     let token = Secret::random();
     let replacement = Replacement {
         change: ClientChange { metadata, secret: kept },

@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::ClientId;
-use crate::jose;
+use crate::jose::Refusal;
+use crate::keys::Live;
 use crate::oauth::access_token;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::{AccessToken, RefreshToken};
@@ -48,10 +49,22 @@ pub async fn open<T: DeserializeOwned>(app: &App, kind: Kind, text: &str) -> Res
     if let Some(value) = keys.sealer.open(kind, text) {
         return Ok(Some(value));
     }
-    if keys.sealer.is_foreign(kind, text) && app.keys.reload_for_stranger(&app.store, app.clock.now()).await {
-        return Ok(app.keys.live()?.sealer.open(kind, text));
+    if !keys.sealer.is_foreign(kind, text) {
+        return Ok(None);
     }
-    Ok(None)
+    let others = app.keys.other_than(&keys, &app.store, app.clock.now()).await?;
+    Ok(others.and_then(|keys| keys.sealer.open(kind, text)))
+}
+
+/// The same for what is signed by our keys, or encrypted to them.
+pub async fn by_keys<T>(app: &App, open: impl Fn(&Live) -> Result<T, Refusal>) -> Result<Result<T, Refusal>> {
+    let keys = app.keys.live()?;
+    let opened = open(&keys);
+    if !opened.as_ref().is_err_and(Refusal::is_unknown_key) {
+        return Ok(opened);
+    }
+    let others = app.keys.other_than(&keys, &app.store, app.clock.now()).await?;
+    Ok(others.map_or(opened, |keys| open(&keys)))
 }
 
 /// What an access token of ours says, sealed or signed, whether or not it is alive.
@@ -59,13 +72,7 @@ async fn read(app: &App, text: &str) -> Result<Option<AccessToken>> {
     if text.matches('.').count() != 2 {
         return open::<AccessToken>(app, Kind::AccessToken, text).await;
     }
-    let keys = app.keys.live()?;
-    let mut verified = keys.verify_access_token(text);
-    if verified.as_ref().is_err_and(jose::Refusal::is_unknown_key)
-        && app.keys.reload_for_stranger(&app.store, app.clock.now()).await
-    {
-        verified = app.keys.live()?.verify_access_token(text);
-    }
+    let verified = by_keys(app, |keys| keys.verify_access_token(text)).await?;
     Ok(verified.ok().and_then(|claims| access_token::read(&claims, &app.config.urls.issuer)))
 }
 

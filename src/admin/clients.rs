@@ -74,6 +74,7 @@ pub async fn create(app: &App, input: Input) -> Result<Shown> {
         None => metadata.has_use_for_secret().then(|| client_secret::make(app, &id, &metadata)),
     };
     client_documents::check(app, &metadata, None).await?;
+    client_documents::ensure_keys(app, &metadata).await?;
     let (hash, sealed) = KeptSecret::columns(secret.as_ref().map(|(kept, _)| kept));
     let now = app.clock.now();
     let client = Client {
@@ -132,6 +133,7 @@ pub async fn replace(app: &App, id: &ClientId, input: Input) -> Result<Shown> {
         }
     };
     client_documents::check(app, &metadata, Some(before.metadata())).await?;
+    client_documents::ensure_keys(app, &metadata).await?;
     let change = ClientChange { metadata, secret: kept };
     let client = app.store.update_client(id, &change, app.clock.now()).await?.ok_or_else(unknown)?;
     tracing::info!(client = %id, new_secret = secret.is_some(), "a client was updated");

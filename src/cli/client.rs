@@ -117,7 +117,7 @@ pub async fn run(args: &Clients, global: &Global) -> Result<()> {
             create.flags.apply(&mut metadata)?;
             flags::fill_in(&mut metadata);
             let input = Input { client_id: create.id.clone(), client_secret: create.secret.read()?, metadata };
-            let client = open::with_app(global, async |app| Ok(clients::create(app, input).await?)).await;
+            let client = Box::pin(open::with_app(global, async |app| Ok(clients::create(app, input).await?))).await;
             show_one(&client.context("the client was not created")?, format)
         }
         What::RegistrationToken { what } => registration_token::run(what, global, format).await,

@@ -1,8 +1,9 @@
-//! What a command reads from standard input: secrets, which do not belong into a list of processes.
+//! What a command reads from its arguments and from standard input: secrets do not belong into a list of processes.
 
 use std::io::{self, Read as _};
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::Misuse;
@@ -30,6 +31,11 @@ fn one_line(text: &str) -> Option<Secret> {
 /// The argument, or for `-` the line on standard input.
 pub fn given(argument: &str, what: &str) -> Result<Secret> {
     if argument == "-" { line(what) } else { Ok(Secret::new(argument)) }
+}
+
+/// A value that is given as JSON on the command line.
+pub fn json(text: &str, flag: &str) -> Result<Value> {
+    serde_json::from_str(text).with_context(|| Misuse(format!("{flag} is not JSON")))
 }
 
 #[cfg(test)]

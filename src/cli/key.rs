@@ -6,8 +6,7 @@ use clap::{Args, Subcommand};
 use super::output::{Format, print, print_json, table};
 use super::{Global, open};
 use crate::app::App;
-use crate::jose::Algorithm;
-use crate::keys::{ID_TOKEN_SET, Listed, Revoked, Rotated, SEAL_SET, SETS};
+use crate::keys::{ID_TOKEN_SET, Listed, Purpose, REQUEST_OBJECT_SET, Revoked, Rotated, SEAL_SET, SETS};
 
 #[derive(Debug, Args)]
 pub struct Keys {
@@ -26,18 +25,20 @@ States:
   active      it signs, or seals
   verifying   it signs no more; what it has signed verifies until RETIRES
   opening     the same for a key that sealed
+  decrypting  not published any more; it decrypts until RETIRES
   retired     nothing that it has signed or sealed is alive; it leaves the list after 30 days
   revoked     whatever it has signed or sealed is refused")]
     List,
     /// Adds a successor before its time. It is published at once, and in use when every cache has had the time to see it
-    /// (keys.rotation.publish_ahead); what the key before it has signed or sealed stays good.
+    /// (`keys.rotation.publish_ahead`); what the key before it has signed or sealed stays good.
     ///
-    /// The server does this by itself every keys.rotation.interval. A successor that waits for its time already is left
+    /// The server does this by itself every `keys.rotation.interval`. A successor that waits for its time already is left
     /// alone. For a key that somebody else may have, use `hydrant key revoke`.
     #[command(after_help = "\
 Sets:
   hydra.openid.id-token      signs ID tokens and logout tokens
   hydra.jwt.access-token     signs access tokens that are JWTs
+  hydrant.request-object     decrypts request objects
   hydrant.seal               seals opaque tokens, codes, challenges and cookies
 
 Examples:
@@ -61,10 +62,10 @@ Examples:
 Examples:
   hydrant key list
   hydrant key revoke kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
-  hydrant key revoke -- -rK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4kP    a KEY ID that begins with a dash")]
+  hydrant key revoke -- -rK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4kP    one that begins with a dash")]
     Revoke {
         /// The key's id, as `hydrant key list` shows it.
-        #[arg(value_name = "KEY ID")]
+        #[arg(value_name = "KID")]
         kid: String,
     },
 }
@@ -99,9 +100,8 @@ async fn rotate(app: &App, set: &str, alg: Option<&str>) -> Result<Vec<Rotated>>
     }
     if purposes.is_empty() {
         let Some(alg) = alg else { bail!("the set {set} has no keys yet; they are made when they are first needed") };
-        if set != SEAL_SET && alg.parse::<Algorithm>().is_err() {
-            let known = Algorithm::ALL.map(Algorithm::as_str).join(", ");
-            bail!("--alg: {alg} is no algorithm of this server; it has {known}");
+        if Purpose::read(set, alg).is_none() {
+            bail!("--alg: {alg} is no algorithm of the set {set}");
         }
         bail!("the set {set} has no key for {alg} yet; one is made when it is first needed");
     }
@@ -112,8 +112,13 @@ async fn rotate(app: &App, set: &str, alg: Option<&str>) -> Result<Vec<Rotated>>
     Ok(rotated)
 }
 
-fn verb(set: &str) -> &'static str {
-    if set == SEAL_SET { "seals" } else { "signs" }
+/// What a key of the set does, and what has been done with it.
+fn verbs(set: &str) -> (&'static str, &'static str) {
+    match set {
+        SEAL_SET => ("seals", "what it has sealed"),
+        REQUEST_OBJECT_SET => ("decrypts", "what was encrypted to it"),
+        _ => ("signs", "what it has signed"),
+    }
 }
 
 fn show_rotated(rotated: &[Rotated], format: Format) -> Result<()> {
@@ -122,11 +127,11 @@ fn show_rotated(rotated: &[Rotated], format: Format) -> Result<()> {
     }
     rotated.iter().try_for_each(|rotated| {
         let (Rotated::Made(next) | Rotated::AlreadyThere(next)) = rotated;
-        let (set, alg, kid, verb) = (next.set, next.alg, &next.kid, verb(next.set));
+        let (set, alg, kid, (verb, done)) = (next.set, next.alg, &next.kid, verbs(next.set));
         print(&match rotated {
             Rotated::Made(_) => format!(
-                "{set} {alg}: made the key {kid}. It is published now and {verb} from {} on; \
-                 what the key before it {verb} until then stays good.\n",
+                "{set} {alg}: made the key {kid}. It is there now and {verb} from {} on. \
+                 The key before it goes on until then, and {done} stays good.\n",
                 next.active_from
             ),
             Rotated::AlreadyThere(_) => format!(
@@ -141,10 +146,10 @@ fn show_revoked(revoked: &Revoked, format: Format) -> Result<()> {
     if format == Format::Json {
         return print_json(revoked);
     }
-    let (verb, was) = if revoked.set == SEAL_SET { ("seals", "sealed") } else { ("signs", "signed") };
+    let (verb, done) = verbs(&revoked.set);
     let next = revoked.in_use.as_ref().map(|kid| format!(" The key {kid} {verb} from now on.")).unwrap_or_default();
     print(&format!(
-        "{} {}: the key {} is revoked; what it has {was} is refused.{next}\n\
+        "{} {}: the key {} is revoked; {done} is refused.{next}\n\
          Servers that run on this database know within a moment.\n",
         revoked.set, revoked.alg, revoked.kid
     ))

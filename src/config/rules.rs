@@ -141,6 +141,7 @@ fn oidc(raw: &raw::Oidc, webfinger: &raw::Webfinger, check: &mut Check) -> Oidc 
         signing_algs: signing_algs(&raw.id_token, check),
         request_by_value: check.read(&raw.request_objects.by_value),
         request_by_reference: check.read(&raw.request_objects.by_reference),
+        request_unsigned: check.read(&raw.request_objects.unsigned),
         pairwise_salt: pairwise_salt(&raw.subject_identifiers, check),
         default_scope: words(check, &registration.default_scope),
         registration: registration::build(registration, check),
@@ -205,6 +206,12 @@ fn pairwise_salt(raw: &raw::SubjectIdentifiers, check: &mut Check) -> Option<Sec
     let long = salt.as_ref().is_some_and(|salt| salt.expose().chars().count() >= 8);
     let fix = "set it once and never change it: it decides what people are called";
     check.rule(!pairwise || long, &raw.pairwise.salt, "must have 8 characters at least for pairwise subjects", fix);
+    let guessable = pairwise && salt.as_ref().is_some_and(|salt| salt.expose().chars().count() < 22);
+    check.warn(
+        guessable,
+        &raw.pairwise.salt,
+        "under 22 random characters, who knows one subject can look for the salt",
+    );
     salt.filter(|_| pairwise)
 }
 

@@ -21,7 +21,7 @@ pub async fn post(State(app): State<App>, Authenticated { client, form }: Authen
 async fn introspect(app: &App, client: &Client, form: &Params) -> Result<Introspected> {
     let active = token::any(app, form.require("token")?).await?.filter(|active| may_see(client, active));
     match active {
-        Some(active) => Introspected::of(app, &active).await,
+        Some(active) => Introspected::for_client(app, &active).await,
         None => Ok(Introspected::INACTIVE),
     }
 }

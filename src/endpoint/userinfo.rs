@@ -11,9 +11,10 @@ use crate::http::answer::{allow_origins_of, no_store};
 use crate::http::bearer::{Bearer, BearerError};
 use crate::id::Subject;
 use crate::issue::Protection;
+use crate::oauth::claims_request::{self, base_name};
 use crate::oauth::id_token::without_reserved;
 use crate::oauth::scope::Scope;
-use crate::oauth::{ErrorCode, claims, claims_request};
+use crate::oauth::{ErrorCode, claims};
 use crate::store::client::Client;
 use crate::store::grant::LiveGrant;
 use crate::token::{self, Active};
@@ -42,12 +43,17 @@ pub async fn serve(State(app): State<App>, Bearer(presented): Bearer) -> Result<
 
 /// What the granted scopes and the claims asked for by name tell of the person, what the consent added, and always `sub`.
 fn about(grant: &LiveGrant, scope: &Scope, subject: &Subject) -> Map<String, Value> {
-    let kept = grant.user_claims.as_deref().and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
-    let known = claims::known(kept, grant.username.as_deref(), grant.email.as_deref());
+    let known = grant.known();
     let requested = grant.claims_requested.as_ref().map(|requested| &requested.0);
     let locales = requested.map(|requested| requested.locales.as_slice()).unwrap_or_default();
     let mut told = claims::released(&known, scope, locales);
     if let Some(requested) = requested {
+        // What a scope of the grant opens goes with that scope, also where a token has less of it (RFC 6749 section 6).
+        let mut requested = requested.clone();
+        requested.retain(|name| {
+            let opening = claims::scope_of(base_name(name)).filter(|opening| grant.scope.contains(opening));
+            opening.is_none_or(|opening| scope.contains(opening))
+        });
         told.extend(claims_request::told(&known, &requested.userinfo, locales));
     }
     if let Some(Value::Object(added)) = grant.claims.as_ref().map(|claims| &claims.0) {

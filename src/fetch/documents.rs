@@ -60,6 +60,9 @@ impl Fetch {
 
     /// The keys that a client has registered by value, read once.
     pub fn registered_key_set(&self, client: &ClientId, jwks: &Value) -> Arc<KeySet> {
+        if jwks.is_null() {
+            return Arc::default();
+        }
         let mut registered = self.documents.registered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((as_read, keys)) = registered.get(client)
             && as_read == jwks

@@ -65,7 +65,7 @@ impl<T: Send + Sync + 'static> Remembered<T> {
             Look::Stale(document) => {
                 if let Ok(calling) = Arc::clone(&place.calling).try_lock_owned() {
                     tokio::spawn(async move {
-                        place.learn(call.await, now);
+                        place.learn(call.await, false, now);
                         drop(calling);
                     });
                 }
@@ -77,16 +77,16 @@ impl<T: Send + Sync + 'static> Remembered<T> {
         if let Look::Answer(answer) = place.look(than, self.max_age, now) {
             return answer;
         }
-        if than.is_some() {
-            place.known().renewed_at = Some(now);
-        }
-        let caller = Arc::clone(&place);
-        let called = tokio::spawn(async move {
-            caller.learn(call.await, now);
-            drop(calling);
+        let renews = than.is_some();
+        let task = tokio::spawn({
+            let place = Arc::clone(&place);
+            async move {
+                place.learn(call.await, renews, now);
+                drop(calling);
+            }
         });
-        if called.await.is_err() {
-            place.learn(None, now);
+        if task.await.is_err() {
+            place.learn(None, renews, now);
         }
         place.known().document.clone()
     }
@@ -116,28 +116,31 @@ impl<T> Place<T> {
     fn look(&self, than: Option<&Arc<T>>, max_age: Duration, now: Timestamp) -> Look<T> {
         let known = self.known();
         let has_failed = known.failed_at.is_some_and(|at| is_within(at, PAUSE, now));
-        match (&known.document, than) {
-            (None, _) if has_failed => Look::Answer(None),
-            (None, _) => Look::Call,
-            (Some(document), Some(than)) => {
-                let is_newer = !Arc::ptr_eq(document, than);
+        let Some(document) = &known.document else {
+            return if has_failed { Look::Answer(None) } else { Look::Call };
+        };
+        let is_good = match than {
+            Some(than) => {
                 let was_renewed = known.renewed_at.is_some_and(|at| is_within(at, PAUSE, now));
-                if is_newer || was_renewed || has_failed {
-                    Look::Answer(Some(Arc::clone(document)))
-                } else {
-                    Look::Call
-                }
+                !Arc::ptr_eq(document, than) || was_renewed || has_failed
             }
-            (Some(document), None) if has_failed || is_within(known.fetched_at, max_age, now) => {
-                Look::Answer(Some(Arc::clone(document)))
-            }
-            (Some(document), None) if known.failed_at.is_some() => Look::Stale(Arc::clone(document)),
-            (Some(_), None) => Look::Call,
+            None => is_within(known.fetched_at, max_age, now) || has_failed,
+        };
+        if is_good {
+            Look::Answer(Some(Arc::clone(document)))
+        } else if than.is_none() && known.failed_at.is_some() {
+            Look::Stale(Arc::clone(document))
+        } else {
+            Look::Call
         }
     }
 
-    fn learn(&self, found: Option<T>, now: Timestamp) {
+    /// Only when a call is over: whoever asks while it is under way waits for what comes of it.
+    fn learn(&self, found: Option<T>, renews: bool, now: Timestamp) {
         let mut known = self.known();
+        if renews {
+            known.renewed_at = Some(now);
+        }
         match found {
             Some(document) => {
                 known.document = Some(Arc::new(document));
@@ -218,6 +221,7 @@ mod tests {
         let first = site.ask(None, 60, true).await.unwrap();
         assert_eq!((*first, site.ask(Some(&first), 61, false).await.as_deref()), (2, Some(&2)));
         assert_eq!(site.ask(None, 4000, false).await.as_deref(), Some(&2), "an old document is better than none");
+        tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(site.ask(None, 4059, false).await.as_deref(), Some(&2));
         assert_eq!(site.calls(), 4);
         assert_eq!(site.ask(None, 4060, true).await.as_deref(), Some(&2), "nobody waits for who is down");

@@ -9,7 +9,7 @@ use crate::oauth::authorization_request::Refused;
 use crate::oauth::claims;
 use crate::oauth::claims_request::base_name;
 use crate::oauth::scope;
-use crate::oauth::token::Code;
+use crate::oauth::token::{Code, Due};
 use crate::registration;
 use crate::seal::Kind;
 use crate::store::client::Client;
@@ -36,6 +36,10 @@ pub(super) async fn finish(
         // It had it when the flow began.
         return Err(flow.back(ErrorCode::InvalidScope.because("The client may no longer have what it has asked for.")));
     }
+    if kind.gives_id_token() && !scope.contains("openid") {
+        // The person has not allowed what the ID token would do.
+        return Err(flow.back(ErrorCode::AccessDenied.because("The person did not allow to be signed in.")));
+    }
     let back = |error: crate::store::Error| flow.back(error.into());
     let session = match flow.session {
         Some(id) => app.store.session(id, now).await.map_err(back)?,
@@ -50,6 +54,8 @@ pub(super) async fn finish(
         granted_claims.iter().any(|granted| granted == base || granted == name)
             || claims::scope_of(base).is_some_and(|opening| scope.contains(opening))
     });
+    let claims_requested = Some(claims_requested).filter(|claims| !claims.is_empty());
+    let due = Due::of(&scope, claims_requested.as_ref());
     let ttl = &app.config.ttl;
     let grant = NewGrant {
         id: flow.id,
@@ -58,7 +64,7 @@ pub(super) async fn finish(
         session_id: session.id,
         scope,
         audience,
-        claims_requested: Some(claims_requested).filter(|claims| !claims.is_empty()),
+        claims_requested,
         authenticated_at: session.authenticated_at,
         acr: session.acr.clone(),
         amr: session.amr.0.clone(),
@@ -74,11 +80,11 @@ pub(super) async fn finish(
     // Made before it is inserted: a grant whose code or tokens could not be made would be of no use to anybody.
     let answer = async {
         let keys = app.keys.live()?;
-        let code = kind.gives_code().then(|| keys.sealer.seal(Kind::Code, &Code { grant: flow.id }));
+        let code = kind.gives_code().then(|| keys.sealer.seal(Kind::Code, &Code { grant: flow.id, due }));
         issue::authorization_response(app, client, &grant, kind, code, now).await
     };
     let answer = answer.await.map_err(|error| flow.back(error))?;
-    if app.store.insert_grant(&grant, now).await.map_err(back)? {
+    if app.store.insert_grant(&grant, kind.gives_token(), now).await.map_err(back)? {
         if kind.gives_token() || kind.gives_id_token() {
             registration::has_got_tokens(app, client, now).await;
         }

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Browser, hint, open};
+use super::hint::{self, Hinted};
+use super::{Browser, open};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId};
-use crate::oauth::id_token::Hint;
 use crate::oauth::params::Params;
 use crate::oauth::response_mode::{self, ResponseMode};
 use crate::oauth::{ErrorCode, Result};
@@ -56,20 +56,23 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
         Some(id) => app.store.session(id, now).await?,
         None => None,
     };
-    if let Some(hint) = &hint {
-        let of_hint = match &current {
-            Some(current) => is_of(app, hint, current).await?,
-            None => false,
-        };
-        // The session that the ID token names ends wherever it is: who has the token is that session's client.
-        if let Some(named) = hint.session {
-            app.store.end_session(named, now).await?;
+    if let Some(hinted) = &hint {
+        let named = named_session(app, hinted, current.as_ref())?;
+        if is_proven(app, hinted, named).await? {
+            let of_hint = match &current {
+                Some(current) => is_of(app, hinted, current)?,
+                None => false,
+            };
+            // The session that the ID token names ends wherever it is: who has the token is that session's client.
+            if let Some(named) = named {
+                app.store.end_session(named, now).await?;
+            }
+            // Where somebody else is signed in here by now, that is theirs to end.
+            if let Some(current) = current.filter(|_| of_hint) {
+                app.store.end_session(current.id, now).await?;
+            }
+            return Ok(Ended::Done { farewell, signed_out: of_hint });
         }
-        // Where somebody else is signed in here by now, that is theirs to end.
-        if let Some(current) = current.filter(|_| of_hint) {
-            app.store.end_session(current.id, now).await?;
-        }
-        return Ok(Ended::Done { farewell, signed_out: of_hint });
     }
     let Some(current) = current else { return Ok(Ended::Done { farewell, signed_out: true }) };
     let logout = Logout {
@@ -82,25 +85,45 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
     Ok(Ended::Ask(app.keys.live()?.sealer.seal(Kind::LogoutChallenge, &logout)))
 }
 
-/// Whether the person of this session is the one that the hint names, as its client knows them.
-async fn is_of(app: &App, hint: &Hint, session: &Session) -> Result<bool> {
-    for id in &hint.clients {
-        let Some(client) = app.store.client(id).await? else { continue };
-        if app.subject_for(&client, &session.subject)? == hint.subject {
-            return Ok(true);
-        }
+/// The session that a hint names. A pairwise client knows it by a name of its sector, which only the session that is
+/// here can be compared with.
+fn named_session(app: &App, hinted: &Hinted, current: Option<&Session>) -> Result<Option<SessionId>> {
+    let Some(sid) = &hinted.hint.session else { return Ok(None) };
+    if let Ok(id) = sid.parse() {
+        return Ok(Some(id));
     }
-    Ok(session.subject == hint.subject)
+    let (Some(client), Some(current)) = (&hinted.client, current) else { return Ok(None) };
+    Ok((app.session_for(client, current.id)? == *sid).then_some(current.id))
 }
 
-async fn hinted(app: &App, params: &Params, now: Timestamp) -> Result<Option<Hint>> {
+/// What a client can have made itself proves nothing unless the session has really given it something.
+async fn is_proven(app: &App, hinted: &Hinted, named: Option<SessionId>) -> Result<bool> {
+    if !hinted.by_secret {
+        return Ok(true);
+    }
+    match (&hinted.client, named) {
+        (Some(client), Some(session)) => Ok(app.store.session_gave(session, &client.id).await?),
+        _ => Ok(false),
+    }
+}
+
+/// Whether the person of this session is the one that the hint names, as its client knows them.
+fn is_of(app: &App, hinted: &Hinted, session: &Session) -> Result<bool> {
+    let seen = match &hinted.client {
+        Some(client) => app.subject_for(client, &session.subject)?,
+        None => session.subject.clone(),
+    };
+    Ok(seen == hinted.hint.subject)
+}
+
+async fn hinted(app: &App, params: &Params, now: Timestamp) -> Result<Option<Hinted>> {
     let Some(token) = params.get("id_token_hint") else { return Ok(None) };
     // Each of ours names its session.
     let hint = hint::read(app, token, now)
         .await?
-        .filter(|hint| hint.session.is_some())
+        .filter(|hinted| hinted.hint.session.is_some())
         .ok_or_else(|| ErrorCode::InvalidRequest.because("id_token_hint is not an ID token of this server."))?;
-    if params.get("client_id").is_some_and(|id| !hint.clients.iter().any(|client| client.as_str() == id)) {
+    if params.get("client_id").is_some_and(|id| !hint.hint.clients.iter().any(|client| client.as_str() == id)) {
         return Err(ErrorCode::InvalidRequest.because("client_id is not the client that id_token_hint was issued to."));
     }
     Ok(Some(hint))
@@ -108,9 +131,9 @@ async fn hinted(app: &App, params: &Params, now: Timestamp) -> Result<Option<Hin
 
 /// Only a registered URI (compared character by character) of the client that the hint names; without a hint nobody has
 /// proven which client it is, and the browser stays here.
-async fn farewell(app: &App, params: &Params, hint: Option<&Hint>) -> Result<Farewell> {
+async fn farewell(app: &App, params: &Params, hint: Option<&Hinted>) -> Result<Farewell> {
     let (Some(uri), Some(hint)) = (params.get("post_logout_redirect_uri"), hint) else { return Ok(Farewell::Ours) };
-    for id in &hint.clients {
+    for id in &hint.hint.clients {
         let Some(client) = app.store.client(id).await? else { continue };
         if client.metadata().post_logout_redirect_uris.iter().any(|registered| registered == uri) {
             let state: Vec<_> = params.get("state").map(|state| ("state", state)).into_iter().collect();

@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::app::App;
-use crate::jose::{self, Expect, Form, MacKey, Token, peek, read_unsecured};
+use crate::jose::{self, Expect, Form, MacKey, Refusal, Token, peek, read_unsecured};
 use crate::oauth::authorization_request::Refused;
+use crate::oauth::client_metadata::encryption_enc;
 use crate::oauth::params::Params;
 use crate::oauth::request_object::{self, Given, Protection, TYPES, Terms, unproven};
 use crate::oauth::{ErrorCode, Result};
 use crate::store::client::Client;
-use crate::{client_keys, client_secret};
+use crate::{client_keys, client_secret, token};
 
 type Claims = Map<String, Value>;
 
@@ -52,13 +53,16 @@ async fn fetched(app: &App, client: &Client, uri: &str) -> Result<String> {
 
 /// The claims of an object that is the client's.
 async fn proven(app: &App, client: &Client, object: &str) -> Result<Claims> {
-    let refuse = |refusal: jose::Refusal| unproven(refusal.reason());
+    let refuse = |refusal: Refusal| unproven(refusal.reason());
     let form = peek(object).map_err(refuse)?.form;
     let inner = match form {
         Form::Jws => Cow::Borrowed(object),
-        Form::Jwe => Cow::Owned(decrypted(app, client, object)?),
+        Form::Jwe => Cow::Owned(decrypted(app, client, object).await?),
     };
     match request_object::protection(client.metadata()) {
+        Protection::Unsecured if !app.config.oidc.request_unsigned => {
+            Err(unproven("oidc.request_objects.unsigned is off"))
+        }
         // Encrypted and nothing else: then the claims may be all that is inside (RFC 7519 section 7.1).
         Protection::Unsecured if form == Form::Jwe && inner.starts_with('{') => {
             match jose::strict_json(inner.as_bytes()) {
@@ -82,7 +86,19 @@ async fn proven(app: &App, client: &Client, object: &str) -> Result<Claims> {
     }
 }
 
-/// What is inside of a JWE to one of our keys.
-fn decrypted(_app: &App, _client: &Client, _object: &str) -> Result<String> {
-    Err(unproven("this server has no key to decrypt it with"))
+/// What is inside of a JWE to one of our keys. Another replica may have published that key a moment ago.
+async fn decrypted(app: &App, client: &Client, object: &str) -> Result<String> {
+    let opened = token::by_keys(app, |keys| keys.decrypt(object)).await?;
+    let opened = opened.map_err(|refusal| unproven(refusal.reason()))?;
+    let metadata = client.metadata();
+    let fits = |registered: &str, used: &str| registered.is_empty() || registered == used;
+    let alg = peek(object).map_err(|refusal| unproven(refusal.reason()))?.alg;
+    let enc = match metadata.request_object_encryption_alg.as_str() {
+        "" => "",
+        _ => encryption_enc(&metadata.request_object_encryption_enc),
+    };
+    if !fits(&metadata.request_object_encryption_alg, &alg) || !fits(enc, opened.enc.as_str()) {
+        return Err(unproven("it is not encrypted as the client has registered"));
+    }
+    String::from_utf8(opened.plaintext.to_vec()).map_err(|_| unproven("what was encrypted is not text"))
 }

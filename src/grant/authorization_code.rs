@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::issue::{self, Narrowed, Tools};
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::pkce::Challenge;
@@ -10,17 +11,16 @@ use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::{CodeClaim, Grant};
-use crate::issue::{self, Narrowed, Tools};
 use crate::token;
 
 pub async fn redeem(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
     let code = form.require("code")?;
     let now = app.clock.now();
-    // Nothing can be redeemed that could not be paid out: a missing key must not cost the client its code.
-    let tools = Tools::of(app, client, now).await?;
-    let Some(Code { grant }) = token::open(app, Kind::Code, code).await? else {
+    let Some(Code { grant, due }) = token::open(app, Kind::Code, code).await? else {
         return Err(ErrorCode::InvalidGrant.because("The authorization code is not known."));
     };
+    // Nothing can be redeemed that could not be paid out: a missing key must not cost the client its code.
+    let tools = Tools::of(app, client, grant, due, now).await?;
     let audience = super::narrowed_audience(app, client, grant, form, now).await?;
     let challenge = form.get("code_verifier").map(Challenge::of_verifier).transpose();
     let (challenge, malformed) = match challenge {
@@ -47,7 +47,7 @@ pub async fn redeem(app: &App, client: &Client, form: &Params) -> Result<TokenRe
     match redeemed {
         Some(grant) => {
             let narrowed = Narrowed { scope: None, audience };
-            issue::tokens_of_grant(app, client, &tools, &grant, GrantType::AuthorizationCode, narrowed, now).await
+            issue::tokens_of_grant(app, client, &tools, &grant, GrantType::AuthorizationCode, narrowed, now)
         }
         None => {
             let row = app.store.grant(grant).await?;

@@ -40,7 +40,7 @@ pub async fn issue(app: &App, client: &Client, form: &Params) -> Result<TokenRes
         app,
         client,
         asked.without(&["openid", "offline", "offline_access"]),
-        audience,
+        &audience,
         app.clock.now(),
     )
     .await

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::issue::{self, Narrowed, Tools};
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::scope::{self, Scope};
@@ -12,7 +13,6 @@ use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::{Grant, Rotation};
-use crate::issue::{self, Narrowed, Tools};
 use crate::token;
 
 /// How far a replica's clock may be ahead of another's.
@@ -21,10 +21,10 @@ const SKEW: Duration = Duration::from_mins(1);
 pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
     let presented = form.require("refresh_token")?;
     let now = app.clock.now();
-    let tools = Tools::of(app, client, now).await?;
-    let Some(RefreshToken { grant, generation }) = token::open(app, Kind::RefreshToken, presented).await? else {
+    let Some(RefreshToken { grant, generation, due }) = token::open(app, Kind::RefreshToken, presented).await? else {
         return Err(ErrorCode::InvalidGrant.because("The refresh token is not known."));
     };
+    let tools = Tools::of(app, client, grant, due, now).await?;
     let asked = form.get("scope").map(Scope::parse).transpose()?;
     // A grant's scope and a client's registration were compared when the grant was made. They are compared again only
     // where one may have changed (by another replica's clock, perhaps) or less is asked for; then, and before the token
@@ -49,7 +49,7 @@ pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenR
         None => repeated_or_reused(app, client, app.store.grant(grant).await?, generation, now).await?,
     };
     let narrowed = Narrowed { scope: asked.filter(|asked| *asked != row.scope), audience };
-    issue::tokens_of_grant(app, client, &tools, &row, GrantType::RefreshToken, narrowed, now).await
+    issue::tokens_of_grant(app, client, &tools, &row, GrantType::RefreshToken, narrowed, now)
 }
 
 /// A scope may narrow, never widen; and what the client has lost since can not be refreshed. The token stays unspent.

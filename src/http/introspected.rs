@@ -44,17 +44,32 @@ pub struct Details {
 impl Introspected {
     pub const INACTIVE: Self = Self { active: false, details: None };
 
-    /// The person is called what the client of the token calls them (OpenID Connect Core section 8).
+    /// The person is called what the client of the token calls them (OpenID Connect Core section 8), and by nothing else
+    /// that a pairwise client could compare with another's.
     pub async fn of(app: &App, active: &Active) -> Result<Self> {
-        let subject = match active {
+        let (subject, is_pairwise) = match active {
             // RFC 9068 section 2.2: without a person the subject is the client.
-            Active::Client { client, .. } => client.to_string(),
+            Active::Client { client, .. } => (client.to_string(), false),
             Active::Access { grant, .. } | Active::Refresh { grant, .. } => {
                 let Some(client) = app.store.client(&grant.client_id).await? else { return Ok(Self::INACTIVE) };
-                app.subject_for(&client, &grant.subject)?.to_string()
+                let subject = app.subject_for(&client, &grant.subject)?;
+                (subject.to_string(), subject != grant.subject)
             }
         };
-        Ok(Self { active: true, details: Some(Details::of(active, subject, &app.config.urls.issuer)) })
+        let mut details = Details::of(active, subject, &app.config.urls.issuer);
+        if is_pairwise {
+            details.username = None;
+        }
+        Ok(Self { active: true, details: Some(details) })
+    }
+
+    /// The same for a client that asks: the name that a person signs in with is one of the claims of `profile`.
+    pub async fn for_client(app: &App, active: &Active) -> Result<Self> {
+        let mut introspected = Self::of(app, active).await?;
+        if let Some(details) = introspected.details.as_mut().filter(|details| !details.scope.contains("profile")) {
+            details.username = None;
+        }
+        Ok(introspected)
     }
 
     /// Looks a token up. With `scope`, a token that lacks any of it counts as inactive, as in Hydra. A failure of the
@@ -73,9 +88,8 @@ impl Introspected {
 impl Details {
     fn of(active: &Active, sub: String, issuer: &str) -> Self {
         let (scope, issued_at, expires_at) = match active {
-            Active::Access { scope, issued_at, expires_at, .. } | Active::Client { scope, issued_at, expires_at, .. } => {
-                (scope, *issued_at, *expires_at)
-            }
+            Active::Access { scope, issued_at, expires_at, .. }
+            | Active::Client { scope, issued_at, expires_at, .. } => (scope, *issued_at, *expires_at),
             Active::Refresh { grant, expires_at } => (&grant.scope, grant.created_at, *expires_at),
         };
         let grant = match active {

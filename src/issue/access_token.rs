@@ -89,7 +89,7 @@ pub(super) fn of_client(
     client: &Client,
     form: Form,
     scope: &Scope,
-    audience: Vec<String>,
+    audience: &[String],
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<String> {
@@ -100,7 +100,7 @@ pub(super) fn of_client(
         id: TokenId::new(issued_at),
         client: client.id.clone(),
         scope: scope.clone(),
-        audience: audience.clone(),
+        audience: audience.to_vec(),
         issued_at,
         expires_at,
     };
@@ -111,7 +111,7 @@ pub(super) fn of_client(
         client.id.as_str(),
         &client.id,
         scope,
-        &audience,
+        audience,
         app.config.strategies.scope_claim,
     );
     sign(&live, alg, &claims, now)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Map;
+
 use super::access_token::Of;
 use super::{Narrowed, Tools, access_token, access_token_life, id_token};
 use crate::app::App;
@@ -11,6 +13,7 @@ use crate::oauth::client_metadata::GrantType;
 use crate::oauth::response_mode::ResponseType;
 use crate::store::client::Client;
 use crate::store::grant::NewGrant;
+use crate::store::user::User;
 
 /// How long what this response type gives at the authorization endpoint can be of use.
 pub fn front_channel_life(app: &App, client: &Client, kind: ResponseType) -> Duration {
@@ -28,10 +31,15 @@ pub async fn authorization_response(
 ) -> Result<Vec<(&'static str, String)>> {
     let mut answer = Vec::new();
     answer.extend(code.clone().map(|code| ("code", code)));
-    if !kind.gives_token() && !kind.gives_id_token() {
+    if !kind.is_front() {
         return Ok(answer);
     }
-    let tools = Tools::of(app, client, now).await?;
+    let requested = grant.claims_requested.as_ref().is_some_and(|requested| !requested.id_token.is_empty());
+    let known = match kind.gives_id_token() && (kind == ResponseType::IdToken || requested) {
+        true => app.store.user(&grant.subject).await?.map(User::known).unwrap_or_default(),
+        false => Map::new(),
+    };
+    let tools = Tools::with(app, client, kind.gives_id_token(), known, now).await?;
     let grant = grant.as_granted();
     let mut given = None;
     if kind.gives_token() {
@@ -42,8 +50,9 @@ pub async fn authorization_response(
             ("access_token", access_token.clone()),
             ("token_type", "bearer".to_owned()),
             ("expires_in", expires_at.since(now).as_secs().to_string()),
-            ("scope", grant.scope.to_string()),
         ]);
+        // RFC 6749 section 3.3: a scope is not empty.
+        answer.extend((!grant.scope.is_empty()).then(|| ("scope", grant.scope.to_string())));
         given = Some(access_token);
     }
     if kind.gives_id_token() {
@@ -53,7 +62,7 @@ pub async fn authorization_response(
             access_token: given.as_deref(),
             code: code.as_deref(),
         };
-        answer.push(("id_token", id_token::make(app, client, &tools.id_token, &about, now).await?));
+        answer.push(("id_token", id_token::make(app, client, &tools, &about, now)?));
     }
     Ok(answer)
 }

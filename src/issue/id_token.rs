@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Protection;
+use super::Tools;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::TokenId;
@@ -26,16 +26,19 @@ pub(super) struct About<'a> {
     pub code: Option<&'a str>,
 }
 
-pub(super) async fn make(
-    app: &App,
-    client: &Client,
-    protection: &Protection,
-    about: &About<'_>,
-    now: Timestamp,
-) -> Result<String> {
+impl About<'_> {
+    /// No access token comes along or will.
+    fn is_alone(&self) -> bool {
+        self.by == GrantType::Implicit && self.access_token.is_none() && self.code.is_none()
+    }
+}
+
+pub(super) fn make(app: &App, client: &Client, tools: &Tools, about: &About<'_>, now: Timestamp) -> Result<String> {
     let grant = about.grant;
+    let protection = tools.id_token.as_ref().ok_or_else(|| Error::internal("an ID token was not foreseen"))?;
     let life = client.metadata().lifespan(about.by, TokenKind::Id).unwrap_or(app.config.ttl.id_token);
     let subject = app.subject_for(client, &grant.subject)?;
+    let session = app.session_for(client, grant.session_id)?;
     let hash = |value: Option<&str>| Some(jose::left_half_hash(protection.hash_alg()?, value?));
     let claims = IdToken {
         iss: &app.config.urls.issuer,
@@ -48,10 +51,10 @@ pub(super) async fn make(
         nonce: grant.nonce.as_deref().filter(|_| about.by != GrantType::RefreshToken),
         acr: grant.acr.as_deref(),
         amr: &grant.amr.0,
-        sid: grant.session_id,
+        sid: &session,
         at_hash: hash(about.access_token),
         c_hash: hash(about.code),
-        extra: extra(app, about).await?,
+        extra: extra(&tools.known, about),
     };
     let token = protection.protect("JWT", &claims, now)?;
     if token.len() > LARGEST {
@@ -63,29 +66,18 @@ pub(super) async fn make(
 
 /// What was asked for by name, what the consent added, and, where no access token is given to ask userinfo with, what the
 /// scopes open (OpenID Connect Core section 5.4).
-async fn extra(app: &App, about: &About<'_>) -> Result<Map<String, Value>> {
+fn extra(known: &Map<String, Value>, about: &About<'_>) -> Map<String, Value> {
     let grant = about.grant;
-    let alone = about.by == GrantType::Implicit && about.access_token.is_none() && about.code.is_none();
     let requested = grant.claims_requested.as_ref().map(|requested| &requested.0);
+    let locales = requested.map(|requested| requested.locales.as_slice()).unwrap_or_default();
     let mut extra = Map::new();
-    if alone || requested.is_some_and(|requested| !requested.id_token.is_empty()) {
-        let user = app.store.user(&grant.subject).await?;
-        let known = user.map_or_else(Map::new, |user| {
-            claims::known(Some(user.claims.0), Some(&user.username), user.email.as_deref())
-        });
-        let locales = requested.map(|requested| requested.locales.as_slice()).unwrap_or_default();
-        if alone {
-            extra = claims::released(&known, &grant.scope, locales);
-        }
-        if let Some(requested) = requested {
-            extra.extend(claims_request::told(&known, &requested.id_token, locales));
-            if alone {
-                extra.extend(claims_request::told(&known, &requested.userinfo, locales));
-            }
-        }
+    if about.is_alone() {
+        extra = claims::released(known, &grant.scope, locales);
+        extra.extend(requested.iter().flat_map(|asked| claims_request::told(known, &asked.userinfo, locales)));
     }
+    extra.extend(requested.iter().flat_map(|asked| claims_request::told(known, &asked.id_token, locales)));
     if let Some(Value::Object(added)) = grant.claims.as_ref().map(|claims| &claims.0) {
         extra.extend(added.clone());
     }
-    Ok(without_reserved(extra))
+    without_reserved(extra)
 }

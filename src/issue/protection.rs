@@ -18,12 +18,12 @@ use crate::{client_keys, client_secret};
 /// Keys in hand, so that nothing can be missing once something is spent.
 pub struct Protection {
     signature: Option<Signature>,
-    encrypter: Option<Encrypter>,
+    encrypter: Option<Box<Encrypter>>,
 }
 
 enum Signature {
     Unsecured,
-    Mac(MacKey),
+    Mac(Box<MacKey>),
     Key(Arc<Live>, Algorithm),
 }
 
@@ -35,8 +35,7 @@ impl Protection {
             "" => SignatureAlgorithm::Signature(Algorithm::Rs256),
             own => own.parse().map_err(Error::internal)?,
         };
-        let encryption =
-            (&metadata.id_token_encrypted_response_alg, &metadata.id_token_encrypted_response_enc);
+        let encryption = (&metadata.id_token_encrypted_response_alg, &metadata.id_token_encrypted_response_enc);
         Ok(Self {
             signature: Some(Signature::of(app, client, alg, now).await?),
             encrypter: encrypter(app, client, encryption).await?,
@@ -50,8 +49,7 @@ impl Protection {
             "" | "none" => None,
             own => Some(Signature::of(app, client, own.parse().map_err(Error::internal)?, now).await?),
         };
-        let encryption =
-            (&metadata.userinfo_encrypted_response_alg, &metadata.userinfo_encrypted_response_enc);
+        let encryption = (&metadata.userinfo_encrypted_response_alg, &metadata.userinfo_encrypted_response_enc);
         let encrypter = encrypter(app, client, encryption).await?;
         Ok((signature.is_some() || encrypter.is_some()).then_some(Self { signature, encrypter }))
     }
@@ -87,9 +85,14 @@ impl Protection {
 
 impl Signature {
     async fn of(app: &App, client: &Client, alg: SignatureAlgorithm, now: Timestamp) -> Result<Self> {
+        if !app.config.oidc.signing_algs.iter().any(|offered| offered == alg.as_str()) {
+            // It was offered when the client registered it.
+            tracing::error!(client = %client.id, %alg, "oidc.id_token.signing_algs does not have the client's algorithm");
+            return Err(Error::internal("the client's algorithm is not offered any more"));
+        }
         match alg {
             SignatureAlgorithm::None => Ok(Self::Unsecured),
-            SignatureAlgorithm::Mac(alg) => Ok(Self::Mac(mac_key(app, client, alg)?)),
+            SignatureAlgorithm::Mac(alg) => Ok(Self::Mac(Box::new(mac_key(app, client, alg)?))),
             SignatureAlgorithm::Signature(alg) => {
                 Ok(Self::Key(app.keys.ensure(&app.store, KeyUse::IdToken, alg, now).await?, alg))
             }
@@ -117,13 +120,13 @@ fn mac_key(app: &App, client: &Client, alg: MacAlgorithm) -> Result<MacKey> {
 }
 
 /// ID-13: a client that asks for encryption is never answered in the clear.
-async fn encrypter(app: &App, client: &Client, (alg, enc): (&String, &String)) -> Result<Option<Encrypter>> {
+async fn encrypter(app: &App, client: &Client, (alg, enc): (&String, &String)) -> Result<Option<Box<Encrypter>>> {
     if alg.is_empty() {
         return Ok(None);
     }
     let (alg, enc) = (alg.parse().map_err(Error::internal)?, encryption_enc(enc).parse().map_err(Error::internal)?);
     let keys = client_keys::of(app, client).await?;
-    Encrypter::of(&keys, alg, enc).map(Some).map_err(|error| {
+    Encrypter::of(&keys, alg, enc).map(|encrypter| Some(Box::new(encrypter))).map_err(|error| {
         ErrorCode::ServerError
             .because("The client's keys have none to encrypt to it with; see its jwks or jwks_uri.")
             .caused_by(error)

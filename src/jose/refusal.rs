@@ -11,11 +11,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) const fn because(reason: &'static str) -> Self {
+    pub const fn because(reason: &'static str) -> Self {
         Self { reason, unknown_key: false }
     }
 
-    pub(super) const fn unknown_key() -> Self {
+    pub const fn unknown_key() -> Self {
         Self { reason: "the set has no such key for this algorithm", unknown_key: true }
     }
 

@@ -50,6 +50,7 @@ fn state(row: &KeyRow, rows: &[KeyRow], now: Timestamp) -> &'static str {
     } else {
         match purpose {
             Purpose::Sign(..) => "verifying",
+            Purpose::Decrypt(_) => "decrypting",
             Purpose::Seal => "opening",
         }
     }

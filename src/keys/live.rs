@@ -1,6 +1,6 @@
 //! The keys as they stood when they were last read: what signs, what verifies, what is published.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -11,7 +11,10 @@ use serde_json::{Map, Value};
 
 use super::{Error, KeyUse, Purpose, row_identity, unreadable};
 use crate::clock::Timestamp;
-use crate::jose::{Algorithm, Expect, Jwk, KeySet, Refusal, SigningKey};
+use crate::jose::{
+    Algorithm, ContentEncryption, Decrypted, DecryptionKey, Expect, Jwk, KeyManagement, KeySet, Refusal, SigningKey,
+    peek,
+};
 use crate::seal::{Sealer, SealingKey, SystemSeal};
 use crate::secret;
 use crate::store::key::KeyRow;
@@ -21,6 +24,8 @@ pub struct Live {
     pub sealer: Sealer,
     /// Newest first in their succession.
     signing: Vec<Signing>,
+    /// Newest first.
+    decrypting: Vec<Arc<DecryptionKey>>,
     id_token: KeySet,
     access_token: KeySet,
     /// The body of `/.well-known/jwks.json`.
@@ -61,6 +66,41 @@ impl Live {
         self.access_token.verify(token, &expect).map(|verified| verified.claims)
     }
 
+    /// Every key that decrypts request objects, those that are not published any more among them; newest first.
+    pub fn decryption_keys(&self) -> impl Iterator<Item = &DecryptionKey> {
+        self.decrypting.iter().map(|key| &**key)
+    }
+
+    /// Decrypts what was encrypted to us: by the key that it names, else by any of its algorithm. Where the refusal
+    /// `is_unknown_key()` another replica may have published a key that has not been read here yet.
+    pub fn decrypt(&self, token: &str) -> Result<Decrypted, Refusal> {
+        let header = peek(token)?;
+        if header.alg.parse::<KeyManagement>().is_err() {
+            return Err(Refusal::because("it is not encrypted in a way of ours"));
+        }
+        let fits = |key: &&DecryptionKey| match &header.kid {
+            Some(kid) => key.kid() == kid,
+            None => key.alg().as_str() == header.alg,
+        };
+        let mut outcome = Err(Refusal::unknown_key());
+        for key in self.decryption_keys().filter(fits) {
+            outcome = key.decrypt(token, &ContentEncryption::ALL);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Whether there is any key for this.
+    pub(super) fn has(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Seal => true,
+            Purpose::Sign(use_, alg) => self.signing.iter().any(|key| key.use_ == use_ && key.key.alg() == alg),
+            Purpose::Decrypt(alg) => self.decrypting.iter().any(|key| key.alg() == alg),
+        }
+    }
+
     /// Opens the rows in force. What `before` has open already is not opened again.
     pub(super) fn open(
         rows: &[KeyRow],
@@ -68,23 +108,23 @@ impl Live {
         before: Option<&Self>,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let Opened { mut sealing, mut signing } = Opened::of(rows, system, before, now)?;
+        let Opened { mut sealing, mut signing, mut decrypting } = Opened::of(rows, system, before, now)?;
         // The newest in use seals. Where by our clock none is in use yet, the oldest does.
         sealing.sort_by_key(|(row, _)| {
             let waits = row.active_from > now;
             (waits, if waits { row.ordinal } else { -row.ordinal })
         });
-        // Newest first, and the same body on every replica.
-        signing.sort_by(|(a, _, x), (b, _, y)| {
-            let place = |row: &KeyRow, key: &SigningKey| (Reverse(row.created_at), Reverse(row.ordinal), key.alg());
-            place(a, x).cmp(&place(b, y)).then_with(|| a.id.cmp(&b.id))
-        });
+        signing.sort_by(|(a, ..), (b, ..)| newest_first(a, b));
+        decrypting.sort_by(|(a, _), (b, _)| newest_first(a, b));
         if sealing.is_empty() || signing.is_empty() {
             return Err(unreadable("(none)", "there is no key in force"));
         }
         let of = |use_| KeySet::new(signing.iter().filter(|key| key.1 == use_).map(|key| key.2.public_jwk()).collect());
         let (id_token, access_token) = (of(KeyUse::IdToken), of(KeyUse::AccessToken));
-        let published = Document { keys: signing.iter().map(|key| key.2.public_jwk()).collect() };
+        // Nobody is to encrypt any more to a key that has an end.
+        let encrypted_to =
+            decrypting.iter().filter(|(row, _)| row.retire_at.is_none()).map(|(_, key)| key.public_jwk());
+        let published = Document { keys: signing.iter().map(|key| key.2.public_jwk()).chain(encrypted_to).collect() };
         let jwks = serde_json::to_vec(&published).map_err(|error| unreadable("(jwks)", error))?;
         signing.sort_by_key(|(row, ..)| Reverse(row.ordinal));
         Ok(Self {
@@ -93,6 +133,7 @@ impl Live {
                 .into_iter()
                 .map(|(row, use_, key)| Signing { key, use_, active_from: row.active_from })
                 .collect(),
+            decrypting: decrypting.into_iter().map(|(_, key)| key).collect(),
             id_token,
             access_token,
             etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(secret::sha256(&jwks))),
@@ -100,9 +141,26 @@ impl Live {
         })
     }
 
-    fn signing_key(&self, kid: &str) -> Option<Arc<SigningKey>> {
-        self.signing.iter().find(|signing| signing.key.kid() == kid).map(|signing| Arc::clone(&signing.key))
+    fn decryption_key(&self, kid: &str, alg: KeyManagement) -> Option<Arc<DecryptionKey>> {
+        self.decrypting.iter().find(|key| key.kid() == kid && key.alg() == alg).map(Arc::clone)
     }
+
+    fn signing_key(&self, kid: &str, alg: Algorithm) -> Option<Arc<SigningKey>> {
+        self.signing
+            .iter()
+            .find(|signing| signing.key.kid() == kid && signing.key.alg() == alg)
+            .map(|signing| Arc::clone(&signing.key))
+    }
+}
+
+/// The order in which keys are published: the same on every replica.
+fn newest_first(a: &KeyRow, b: &KeyRow) -> Ordering {
+    let place = |row: &KeyRow| (Reverse(row.created_at), Reverse(row.ordinal));
+    place(a).cmp(&place(b)).then_with(|| (&a.key_set, &a.alg).cmp(&(&b.key_set, &b.alg)))
+}
+
+fn check_kid(kid: &str, row: &KeyRow) -> Result<(), Error> {
+    if kid == row.id { Ok(()) } else { Err(unreadable(&row.id, "it is another key")) }
 }
 
 #[derive(Serialize)]
@@ -114,6 +172,7 @@ struct Document {
 pub(super) struct Opened<'a> {
     sealing: Vec<(&'a KeyRow, SealingKey)>,
     signing: Vec<(&'a KeyRow, KeyUse, Arc<SigningKey>)>,
+    decrypting: Vec<(&'a KeyRow, Arc<DecryptionKey>)>,
 }
 
 impl<'a> Opened<'a> {
@@ -123,7 +182,7 @@ impl<'a> Opened<'a> {
         before: Option<&Live>,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let mut opened = Self { sealing: Vec::new(), signing: Vec::new() };
+        let mut opened = Self { sealing: Vec::new(), signing: Vec::new(), decrypting: Vec::new() };
         for row in rows.iter().filter(|row| row.retire_at.is_none_or(|at| at > now)) {
             let open = || {
                 system
@@ -146,16 +205,24 @@ impl<'a> Opened<'a> {
                     opened.sealing.push((row, SealingKey::new(key)));
                 }
                 Some(Purpose::Sign(use_, alg)) => {
-                    let key = match before.and_then(|before| before.signing_key(&row.id)) {
+                    let key = match before.and_then(|before| before.signing_key(&row.id, alg)) {
                         Some(key) => key,
                         None => {
                             Arc::new(SigningKey::from_pkcs8(alg, &open()?).map_err(|error| unreadable(&row.id, error))?)
                         }
                     };
-                    if key.kid() != row.id {
-                        return Err(unreadable(&row.id, "it is another key"));
-                    }
+                    check_kid(key.kid(), row)?;
                     opened.signing.push((row, use_, key));
+                }
+                Some(Purpose::Decrypt(alg)) => {
+                    let key = match before.and_then(|before| before.decryption_key(&row.id, alg)) {
+                        Some(key) => key,
+                        None => Arc::new(
+                            DecryptionKey::from_pkcs8(alg, &open()?).map_err(|error| unreadable(&row.id, error))?,
+                        ),
+                    };
+                    check_kid(key.kid(), row)?;
+                    opened.decrypting.push((row, key));
                 }
             }
         }

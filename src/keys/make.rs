@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{Error, Purpose, row_identity, unreadable};
 use crate::clock::Timestamp;
-use crate::jose::{self, SigningKey};
+use crate::jose::{self, DecryptionKey, SigningKey};
 use crate::seal::SystemSeal;
 use crate::secret;
 use crate::store::key::KeyRow;
@@ -25,24 +25,33 @@ pub(super) async fn make(
             (URL_SAFE_NO_PAD.encode(secret::random::<12>()), Zeroizing::new(key.to_vec()), None)
         }
         Purpose::Sign(_, alg) => {
-            // Some 70 ms of computing for RSA: not on a thread that serves requests.
-            let made = tokio::task::spawn_blocking(move || SigningKey::generate(alg)).await;
-            let (key, private) =
-                made.map_err(|_| Error::NotMade(jose::Error::Key("interrupted")))?.map_err(Error::NotMade)?;
-            let public = serde_json::to_string(&key.public_jwk()).map_err(|error| unreadable(key.kid(), error))?;
-            (key.kid().to_owned(), private, Some(public))
+            let (key, private) = compute(move || SigningKey::generate(alg)).await?;
+            (key.kid().to_owned(), private, Some(key.public_jwk()))
+        }
+        Purpose::Decrypt(alg) => {
+            let (key, private) = compute(move || DecryptionKey::generate(alg)).await?;
+            (key.kid().to_owned(), private, Some(key.public_jwk()))
         }
     };
+    let public = public.map(|jwk| serde_json::to_string(&jwk)).transpose();
     Ok(KeyRow {
+        public: public.map_err(|error| unreadable(&id, error))?,
         private_sealed: system.seal(&row_identity(purpose.set(), &id), &private),
         id,
         key_set: purpose.set().to_owned(),
         ordinal,
         key_use: purpose.key_use().to_owned(),
         alg: purpose.alg().to_owned(),
-        public,
         created_at: now,
         active_from,
         retire_at: None,
     })
+}
+
+/// Some 70 ms of computing for RSA: not on a thread that serves requests.
+async fn compute<K: Send + 'static>(
+    generate: impl FnOnce() -> jose::Result<(K, Zeroizing<Vec<u8>>)> + Send + 'static,
+) -> Result<(K, Zeroizing<Vec<u8>>), Error> {
+    let made = tokio::task::spawn_blocking(generate).await;
+    made.map_err(|_| Error::NotMade(jose::Error::Key("interrupted")))?.map_err(Error::NotMade)
 }

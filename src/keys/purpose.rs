@@ -2,7 +2,7 @@
 //! algorithms (RFC 8725 section 3.1).
 
 use crate::clock::Timestamp;
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, KeyManagement};
 use crate::store::key::KeyRow;
 
 /// Hydra's name for the set that signs ID tokens.
@@ -12,8 +12,11 @@ pub const ACCESS_TOKEN_SET: &str = "hydra.jwt.access-token";
 /// The keys that seal tokens, codes, challenges and cookies.
 pub const SEAL_SET: &str = "hydrant.seal";
 
+/// The keys that clients encrypt request objects to (RFC 9101 section 6.1).
+pub const REQUEST_OBJECT_SET: &str = "hydrant.request-object";
+
 /// All of them.
-pub const SETS: [&str; 3] = [ID_TOKEN_SET, ACCESS_TOKEN_SET, SEAL_SET];
+pub const SETS: [&str; 4] = [ID_TOKEN_SET, ACCESS_TOKEN_SET, REQUEST_OBJECT_SET, SEAL_SET];
 
 const SEAL_ALG: &str = "A256GCMSIV";
 
@@ -29,17 +32,24 @@ pub enum KeyUse {
 pub enum Purpose {
     Seal,
     Sign(KeyUse, Algorithm),
+    Decrypt(KeyManagement),
 }
 
 impl Purpose {
     /// What every server needs from its first start on; all else is made when it is needed.
-    pub(super) const AT_FIRST_START: [Self; 2] = [Self::Seal, Self::Sign(KeyUse::IdToken, Algorithm::Rs256)];
+    pub(super) const AT_FIRST_START: [Self; 4] = [
+        Self::Seal,
+        Self::Sign(KeyUse::IdToken, Algorithm::Rs256),
+        Self::Decrypt(KeyManagement::RsaOaep256),
+        Self::Decrypt(KeyManagement::EcdhEs),
+    ];
 
     pub const fn set(self) -> &'static str {
         match self {
             Self::Seal => SEAL_SET,
             Self::Sign(KeyUse::IdToken, _) => ID_TOKEN_SET,
             Self::Sign(KeyUse::AccessToken, _) => ACCESS_TOKEN_SET,
+            Self::Decrypt(_) => REQUEST_OBJECT_SET,
         }
     }
 
@@ -47,6 +57,7 @@ impl Purpose {
         match self {
             Self::Seal => SEAL_ALG,
             Self::Sign(_, alg) => alg.as_str(),
+            Self::Decrypt(alg) => alg.as_str(),
         }
     }
 
@@ -55,6 +66,7 @@ impl Purpose {
         match self {
             Self::Seal => "seal",
             Self::Sign(..) => "sig",
+            Self::Decrypt(_) => "enc",
         }
     }
 
@@ -64,6 +76,7 @@ impl Purpose {
             SEAL_SET if alg == SEAL_ALG => Some(Self::Seal),
             ID_TOKEN_SET => alg.parse().ok().map(|alg| Self::Sign(KeyUse::IdToken, alg)),
             ACCESS_TOKEN_SET => alg.parse().ok().map(|alg| Self::Sign(KeyUse::AccessToken, alg)),
+            REQUEST_OBJECT_SET => alg.parse().ok().map(Self::Decrypt),
             _ => None,
         }
     }
@@ -112,11 +125,17 @@ mod tests {
         let signing = [KeyUse::IdToken, KeyUse::AccessToken]
             .into_iter()
             .flat_map(|use_| Algorithm::ALL.map(|alg| Purpose::Sign(use_, alg)));
-        for purpose in signing.chain([Purpose::Seal]) {
+        for purpose in signing.chain(KeyManagement::ALL.map(Purpose::Decrypt)).chain([Purpose::Seal]) {
             assert_eq!(Purpose::read(purpose.set(), purpose.alg()), Some(purpose));
             assert!(SETS.contains(&purpose.set()));
         }
-        for (set, alg) in [(ID_TOKEN_SET, "HS256"), (ID_TOKEN_SET, SEAL_ALG), (SEAL_SET, "RS256"), ("x", "RS256")] {
+        for (set, alg) in [
+            (ID_TOKEN_SET, "HS256"),
+            (ID_TOKEN_SET, SEAL_ALG),
+            (SEAL_SET, "RS256"),
+            ("x", "RS256"),
+            (REQUEST_OBJECT_SET, "RS256"),
+        ] {
             assert_eq!(Purpose::read(set, alg), None, "{set} {alg}");
         }
     }

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Error, Keys, Purpose, make};
+use super::{Error, KeyUse, Keys, Purpose, make};
 use crate::clock::Timestamp;
 use crate::store::Store;
 use crate::store::key::KeyRow;
 
 /// What a retired key is kept beyond the last signature's life: clocks differ, and a replica may notice late.
 const MARGIN: Duration = Duration::from_hours(1);
+
+/// How long clients may go on encrypting to a key that is not published any more.
+const ENCRYPTED_LIFE: Duration = Duration::from_hours(24);
 
 /// How long a key is listed after it has retired.
 const KEPT: Duration = Duration::from_hours(30 * 24);
@@ -120,8 +123,10 @@ impl Keys {
     /// client has registered.
     async fn life(&self, store: &Store, purpose: Purpose) -> Result<Duration, Error> {
         let configured = match purpose {
-            Purpose::Sign(..) => self.0.signature_life,
+            Purpose::Sign(KeyUse::IdToken, _) => self.0.hint_life,
+            Purpose::Sign(KeyUse::AccessToken, _) => self.0.signature_life,
             Purpose::Seal => self.0.sealed_life,
+            Purpose::Decrypt(_) => return Ok(ENCRYPTED_LIFE),
         };
         Ok(configured.max(store.longest_lifespan().await?))
     }
@@ -155,6 +160,7 @@ impl Keys {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&at.rfc3339())
 }

@@ -108,7 +108,15 @@ pub fn read(claims: &Map<String, Value>, issuer: &str) -> Option<AccessToken> {
         Some((grant, generation)) => (grant.parse().ok()?, Some(generation.parse().ok()?)),
         None => (gid.parse().ok()?, None),
     };
-    Some(AccessToken::Grant { id, grant, generation, scope: Some(scope), audience: Some(audience), issued_at, expires_at })
+    Some(AccessToken::Grant {
+        id,
+        grant,
+        generation,
+        scope: Some(scope),
+        audience: Some(audience),
+        issued_at,
+        expires_at,
+    })
 }
 
 #[cfg(test)]
@@ -133,15 +141,25 @@ mod tests {
         let (id, expires_at) = (TokenId::new(now), Timestamp::from_seconds(1_753_362_000));
         for generation in [None, Some(0), Some(7)] {
             let token = AccessToken::Grant {
-                id, grant: GrantId::new(now), generation, scope: Some(scope.clone()), audience: Some(audience.clone()),
-                issued_at: now, expires_at,
+                id,
+                grant: GrantId::new(now),
+                generation,
+                scope: Some(scope.clone()),
+                audience: Some(audience.clone()),
+                issued_at: now,
+                expires_at,
             };
             for claim in [ScopeClaim::List, ScopeClaim::String, ScopeClaim::Both] {
                 assert_eq!(read(&claims(&token, &scope, &audience, claim), ISSUER).as_ref(), Some(&token));
             }
         }
         let own = AccessToken::Client {
-            id, client: ClientId::new("web"), scope: Scope::default(), audience: Vec::new(), issued_at: now, expires_at,
+            id,
+            client: ClientId::new("web"),
+            scope: Scope::default(),
+            audience: Vec::new(),
+            issued_at: now,
+            expires_at,
         };
         let written = claims(&own, &Scope::default(), &[], ScopeClaim::Both);
         assert_eq!(written["aud"], serde_json::json!([ISSUER]), "RFC 9068 section 3");

@@ -92,8 +92,8 @@ pub struct Context<'a> {
     pub response_types: &'a [ResponseType],
     /// Claims besides the standard ones that may be asked for by name.
     pub supported_claims: &'a [String],
-    /// Verifies `id_token_hint` and tells whom it names.
-    pub hint: &'a (dyn Fn(&str) -> Result<Subject> + Sync),
+    /// Whom `id_token_hint` names, if it is an ID token of ours.
+    pub hinted: Option<&'a Subject>,
 }
 
 impl ReplyTo {

@@ -72,11 +72,7 @@ pub fn scope_of(claim: &str) -> Option<&'static str> {
 }
 
 /// Everything that is known of a person, under the names of claims: what the account says itself and what it was given.
-pub fn known(
-    claims: Option<Map<String, Value>>,
-    username: Option<&str>,
-    email: Option<&str>,
-) -> Map<String, Value> {
+pub fn known(claims: Option<Map<String, Value>>, username: Option<&str>, email: Option<&str>) -> Map<String, Value> {
     let Some(mut known) = claims else { return Map::new() };
     if let Some(email) = email {
         known.entry("email").or_insert_with(|| email.into());

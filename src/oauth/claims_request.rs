@@ -91,10 +91,18 @@ impl ClaimsRequest {
         self.id_token.retain(|name, _| may_be_told(name));
     }
 
-    /// The subjects that `sub` was asked to be (section 5.5.1); none means anybody.
-    pub fn subjects(&self) -> Vec<String> {
-        let asked = [self.id_token.get("sub"), self.userinfo.get("sub")];
-        asked.into_iter().flatten().flat_map(Wanted::texts).collect()
+    /// The subjects that `sub` was asked to be (section 5.5.1); an empty list means anybody. Both parts hold where both
+    /// ask: `None` where nobody can be what they ask for.
+    pub fn subjects(&self) -> Option<Vec<String>> {
+        let of = |part: &BTreeMap<String, Wanted>| -> Vec<String> {
+            part.get("sub").map(|sub| sub.texts().collect()).unwrap_or_default()
+        };
+        let (mut asked, others) = (of(&self.id_token), of(&self.userinfo));
+        if asked.is_empty() {
+            return Some(others);
+        }
+        asked.retain(|sub| others.is_empty() || others.contains(sub));
+        (!asked.is_empty()).then_some(asked)
     }
 
     /// The `acr` values of which one must be reached (section 5.5.1.1); none means that none must.
@@ -151,7 +159,9 @@ pub fn told(known: &Map<String, Value>, asked: &BTreeMap<String, Wanted>, locale
         let base = base_name(name);
         let languages = locales.iter().map(|tag| format!("{base}#{tag}"));
         for name in std::iter::once(name.clone()).chain(languages) {
-            if let Some(value) = known.get(&name).filter(|value| claims::may_be_shown(base, value) && wanted.takes(value)) {
+            if let Some(value) =
+                known.get(&name).filter(|value| claims::may_be_shown(base, value) && wanted.takes(value))
+            {
                 told.insert(name, value.clone());
             }
         }
@@ -192,7 +202,10 @@ mod tests {
             "sub": {"value": "248289761001"}, "acr": {"essential": true, "values": ["1", "2"]},
         }}))
         .unwrap();
-        assert_eq!((request.subjects(), request.essential_acr()), (vec!["248289761001".to_owned()], vec!["1".to_owned(), "2".to_owned()]));
+        assert_eq!(
+            (request.subjects().unwrap(), request.essential_acr()),
+            (vec!["248289761001".to_owned()], vec!["1".to_owned(), "2".to_owned()])
+        );
     }
 
     /// AZ-26: whatever is not of the form is refused, and cheaply.
@@ -202,7 +215,15 @@ mod tests {
         let long = json!({"userinfo": {"name": {"value": "x".repeat(3000)}}}).to_string();
         let many: Map<String, Value> = (0..51).map(|number| (number.to_string(), Value::Null)).collect();
         for text in [
-            "", "x", "[]", "1", "null", "{", "{} {}", &deep, &long,
+            "",
+            "x",
+            "[]",
+            "1",
+            "null",
+            "{",
+            "{} {}",
+            &deep,
+            &long,
             r#"{"userinfo": []}"#,
             r#"{"userinfo": {"name": true}}"#,
             r#"{"userinfo": {"name": {"essential": "yes"}}}"#,
@@ -212,7 +233,11 @@ mod tests {
             r#"{"userinfo": {"name": null, "name": null}}"#,
             &json!({"id_token": many}).to_string(),
         ] {
-            assert_eq!(ClaimsRequest::parse(Some(text), None).unwrap_err().code, ErrorCode::InvalidRequest, "{text:.60}");
+            assert_eq!(
+                ClaimsRequest::parse(Some(text), None).unwrap_err().code,
+                ErrorCode::InvalidRequest,
+                "{text:.60}"
+            );
         }
         assert!(parse(&json!({"transaction": {"x": 1}, "userinfo": null})).unwrap().is_empty());
     }

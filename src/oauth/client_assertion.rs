@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::client_metadata::ClientMetadata;
+use super::client_metadata::{ClientMetadata, check_client_id};
 use super::jwt_claims::{Fault, LEEWAY, Times, is_for, text};
 use super::params::Params;
 use super::{ErrorCode, Result};
@@ -67,7 +67,8 @@ pub fn of(form: &Params) -> Result<Option<&str>> {
 pub fn claimed_client(assertion: &str) -> Result<ClientId, Fault> {
     let claims = unverified_claims(assertion).map_err(|refusal| refusal.reason())?;
     match (text(&claims, "iss"), text(&claims, "sub")) {
-        (Some(iss), Some(sub)) if iss == sub && !sub.is_empty() => Ok(ClientId::new(sub)),
+        // What no client can be called is not looked for.
+        (Some(iss), Some(sub)) if iss == sub && check_client_id(sub).is_ok() => Ok(ClientId::new(sub)),
         _ => Err("iss and sub do not name the same client"),
     }
 }

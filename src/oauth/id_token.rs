@@ -23,7 +23,7 @@ pub struct IdToken<'a> {
     pub acr: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub amr: &'a [String],
-    pub sid: SessionId,
+    pub sid: &'a str,
     /// Sections 3.1.3.6 and 3.3.2.11.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_hash: Option<String>,
@@ -59,9 +59,14 @@ const RESERVED: &[&str] = &[
     "events",
 ];
 
+/// Whether only the server may say this.
+pub fn is_reserved(claim: &str) -> bool {
+    RESERVED.contains(&claim)
+}
+
 /// Takes out of `claims` what nobody but the server may say.
 pub fn without_reserved(mut claims: Map<String, Value>) -> Map<String, Value> {
-    claims.retain(|name, value| !RESERVED.contains(&name.as_str()) && !value.is_null());
+    claims.retain(|name, value| !is_reserved(name) && !value.is_null());
     claims
 }
 
@@ -70,7 +75,13 @@ pub fn without_reserved(mut claims: Map<String, Value>) -> Map<String, Value> {
 pub struct Hint {
     pub subject: Subject,
     pub clients: Vec<ClientId>,
-    pub session: Option<SessionId>,
+    /// `sid`, as its client knows the session.
+    pub session: Option<String>,
+}
+
+/// A session's own id, or a sector's name for it (`subject::session_seen_by`).
+fn is_session_name(sid: &str) -> bool {
+    sid.parse::<SessionId>().is_ok() || (sid.len() == 64 && sid.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 impl Hint {
@@ -89,6 +100,10 @@ impl Hint {
             _ => return None,
         };
         let subject = Subject::new(text("sub").filter(|sub| !sub.is_empty())?);
-        (!clients.is_empty()).then(|| Self { subject, clients, session: text("sid").and_then(|sid| sid.parse().ok()) })
+        (!clients.is_empty()).then(|| Self {
+            subject,
+            clients,
+            session: text("sid").filter(|sid| is_session_name(sid)).map(str::to_owned),
+        })
     }
 }

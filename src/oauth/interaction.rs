@@ -47,11 +47,7 @@ pub fn next(
     now: Timestamp,
 ) -> Next {
     let Some(present) = present.filter(|present| suffices(request, *present, now)) else {
-        return if request.prompt.none {
-            Next::Refuse(ErrorCode::LoginRequired.because("Nobody is signed in who may answer this request silently."))
-        } else {
-            Next::Login
-        };
+        return if request.prompt.none { Next::Refuse(nobody()) } else { Next::Login };
     };
     // Signed in for this flow, and still not what the request needs.
     if !is_asked_for(request, present) {
@@ -64,6 +60,9 @@ pub fn next(
     }
     if consent_is_given(request, client, remembered) {
         Next::Proceed
+    } else if request.prompt.none && !request.subjects.is_empty() {
+        // Who was allowed nothing is not told whether its guess of who is here was right.
+        Next::Refuse(nobody())
     } else if request.prompt.none {
         Next::Refuse(
             ErrorCode::ConsentRequired.because("The request needs the consent of the person who is signed in."),
@@ -71,6 +70,10 @@ pub fn next(
     } else {
         Next::Consent
     }
+}
+
+fn nobody() -> Error {
+    ErrorCode::LoginRequired.because("Nobody is signed in who may answer this request silently.")
 }
 
 /// Whether a session will do for this request, or the person has to sign in (again).
@@ -136,7 +139,7 @@ mod tests {
         let base = "response_type=code&scope=openid&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
         let redirect = if extra.contains("redirect_uri") { "" } else { "&redirect_uri=https://rp.example/cb" };
         let params = Params::parse(format!("{base}{redirect}&{extra}").as_bytes()).unwrap();
-        let hint = |hint: &str| Ok(Subject::new(hint));
+        let hinted = params.get("id_token_hint").map(Subject::new);
         let context = Context {
             client,
             default_scope: &[],
@@ -144,7 +147,7 @@ mod tests {
             pkce_enforced: false,
             response_types: &[ResponseType::Code],
             supported_claims: &[],
-            hint: &hint,
+            hinted: hinted.as_ref(),
         };
         validate(&params, &ClientId::new("web"), &context).unwrap()
     }
@@ -208,6 +211,8 @@ mod tests {
             ("id_token_hint=bob", Some(60), false, all, "login"),
             ("id_token_hint=bob", Some(0), true, all, "login_required"),
             ("prompt=none&id_token_hint=bob", Some(60), false, all, "login_required"),
+            ("prompt=none&id_token_hint=alice", Some(60), false, None, "login_required"),
+            ("prompt=none&id_token_hint=alice", Some(60), false, all, "proceed"),
             (r#"claims={"id_token":{"sub":{"value":"bob"}}}"#, Some(60), false, all, "login"),
             (r#"claims={"id_token":{"sub":{"value":"bob"}}}"#, Some(0), true, all, "login_required"),
             (r#"claims={"id_token":{"sub":{"value":"alice"}}}"#, Some(60), false, all, "proceed"),

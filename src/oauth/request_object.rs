@@ -108,7 +108,8 @@ pub fn check_uri(uri: &str, client: &ClientMetadata, dev: bool) -> Result<()> {
     if uri.len() > LONGEST_URI {
         return refuse("The request_uri is longer than 512 characters.");
     }
-    if !uri.starts_with("https://") && !(dev && uri.starts_with("http://")) {
+    let is_safe = uri.starts_with("https://") || dev && uri.starts_with("http://");
+    if !is_safe {
         return refuse("The request_uri must use https.");
     }
     if !client.request_uris.iter().any(|registered| registered == uri) {
@@ -141,34 +142,32 @@ pub fn unproven(fault: Fault) -> Error {
 /// The request that counts: what is inside of a genuine object, and what `outer` adds to it.
 ///
 /// A client with `require_signed_request_object` has said that nothing outside counts (RFC 9101 section 5). For others,
-/// what is inside goes before what is outside (OpenID Connect Core section 6.3.3).
+/// what is inside goes before what is outside (OpenID Connect Core section 6.3.3). Clients of OpenID Connect repeat the
+/// `response_type` outside (section 6.1); those of RFC 9101 send `client_id` and the object alone, and are understood too.
 pub fn effective(outer: &Params, claims: &Map<String, Value>, terms: &Terms<'_>) -> Result<Params, Refused> {
     let client = terms.client;
-    let judged = judge(claims, terms).and_then(|()| inside(claims));
-    let inside = judged.map_err(|fault| {
+    let is_alone = client.require_signed_request_object;
+    let inside = judge(claims, terms).and_then(|()| inside(claims)).map_err(|fault| {
         // Whatever else is wrong with it, it says where its answer goes.
         let strings = claims.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
         let form = ["state", "response_mode", "response_type"].into_iter();
-        let outside = form.filter(|name| !client.require_signed_request_object && !claims.contains_key(*name));
+        let outside = form.filter(|name| !is_alone && !claims.contains_key(*name));
         let outside = outside.filter_map(|name| Some((name, outer.get(name)?)));
         let error = ErrorCode::InvalidRequestObject.because(format!("The request object is refused: {fault}."));
         refused(&strings.chain(outside).collect(), client, error)
     })?;
-    let is_ours = |name: &str| !["request", "request_uri"].contains(&name) && !inside.has(name);
-    let counts_outside = |name: &str| if client.require_signed_request_object { name == "client_id" } else { true };
-    let added = outer.iter().filter(|(name, _)| is_ours(name) && counts_outside(name));
-    let request: Params = inside.iter().chain(added).collect();
+    let counts = |name: &str| match name {
+        "request" | "request_uri" => false,
+        "client_id" => !inside.has(name),
+        _ => !is_alone && !inside.has(name),
+    };
+    let request: Params = inside.iter().chain(outer.iter().filter(|(name, _)| counts(name))).collect();
     let refuse = |error| Err(refused(&request, client, error));
     if outer.repeated().is_some() {
         return refuse(ErrorCode::InvalidRequest.because("A parameter is given more than once."));
     }
-    let must_be_outside: &[&'static str] = if client.require_signed_request_object { &[] } else { &["response_type"] };
-    for name in must_be_outside {
-        if let Err(missing) = outer.require(name) {
-            return refuse(missing);
-        }
-    }
-    for name in ["client_id", "response_type"] {
+    let same: &[&str] = if is_alone { &["client_id"] } else { &["client_id", "response_type"] };
+    for name in same {
         if outer.get(name).is_some_and(|value| inside.has(name) && inside.get(name) != Some(value)) {
             return refuse(
                 ErrorCode::InvalidRequestObject.because(format!("The {name} inside the request object is another.")),

@@ -62,14 +62,14 @@ impl ResponseType {
         matches!(self, Self::IdToken | Self::IdTokenToken | Self::CodeIdToken | Self::CodeIdTokenToken)
     }
 
-    /// OAuth 2.0 Multiple Response Types sections 3 to 5: what holds a token never travels in a query.
-    pub const fn default_mode(self) -> ResponseMode {
-        if self.gives_token() || self.gives_id_token() { ResponseMode::Fragment } else { ResponseMode::Query }
+    /// Any token from the authorization endpoint: what the grant type `implicit` is for.
+    pub const fn is_front(self) -> bool {
+        self.gives_token() || self.gives_id_token()
     }
 
-    /// OAuth 2.0 Multiple Response Types section 5, RFC 9700 section 4.3.1.
-    pub fn may_travel_by(self, mode: ResponseMode) -> bool {
-        mode != ResponseMode::Query || self.default_mode() == ResponseMode::Query
+    /// OAuth 2.0 Multiple Response Types sections 3 to 5: what holds a token never travels in a query.
+    pub const fn default_mode(self) -> ResponseMode {
+        if self.is_front() { ResponseMode::Fragment } else { ResponseMode::Query }
     }
 }
 
@@ -137,7 +137,9 @@ mod tests {
         }
         assert_eq!(ResponseType::parse("token code id_token").unwrap(), ResponseType::CodeIdTokenToken);
         assert_eq!(ResponseType::parse("token id_token").unwrap(), ResponseType::IdTokenToken);
-        for text in ["foo", "code foo", "code code", "code none", "none none", "CODE", "code ", " code", "code  token", ""] {
+        for text in
+            ["foo", "code foo", "code code", "code none", "none none", "CODE", "code ", " code", "code  token", ""]
+        {
             assert_eq!(ResponseType::parse(text).unwrap_err().code, ErrorCode::UnsupportedResponseType, "{text}");
         }
     }
@@ -147,10 +149,8 @@ mod tests {
     fn what_holds_a_token_stays_out_of_the_query() {
         for kind in ResponseType::ALL {
             let front = kind.as_str().contains("token");
-            assert_eq!(kind.gives_token() || kind.gives_id_token(), front, "{kind:?}");
-            assert_eq!(kind.may_travel_by(ResponseMode::Query), !front, "{kind:?}");
-            assert!(kind.may_travel_by(ResponseMode::Fragment) && kind.may_travel_by(ResponseMode::FormPost));
-            assert!(kind.may_travel_by(kind.default_mode()));
+            assert_eq!(kind.is_front(), front, "{kind:?}");
+            assert_eq!(kind.default_mode() == ResponseMode::Query, !front, "{kind:?}");
         }
     }
 

@@ -210,14 +210,18 @@ mod tests {
             signing_algs: list(&["RS256", "ES256"]),
             request_by_value: true,
             request_by_reference: true,
+            request_unsigned: false,
             pairwise_salt: None,
             default_scope: Vec::new(),
             registration: crate::config::Registration { enabled: introspection, ..Default::default() },
             supported_scope: list(&["profile", "photos.read", "openid"]),
             supported_claims: list(&["sub", "role", "email"]),
         };
-        let rules = Rules { id_token_algs: oidc.signing_algs.clone(), ..Rules::new(false, &[crate::config::ResponseType::Code]) }
-            .with_userinfo_algs();
+        let rules = Rules {
+            id_token_algs: oidc.signing_algs.clone(),
+            ..Rules::new(false, &[crate::config::ResponseType::Code])
+        }
+        .with_userinfo_algs();
         let metadata = ServerMetadata::describe(&urls, &oidc, &rules, introspection);
         serde_json::to_value(metadata).unwrap()
     }
@@ -225,12 +229,12 @@ mod tests {
     /// hydra.md section 1.10, less what this version does not have.
     #[test]
     fn the_document_says_what_there_is() {
-        let methods = json!(["client_secret_basic", "client_secret_post", "none", "private_key_jwt", "client_secret_jwt"]);
+        let methods =
+            json!(["client_secret_basic", "client_secret_post", "none", "private_key_jwt", "client_secret_jwt"]);
         let signed = [
             "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256", "HS384",
             "HS512",
         ];
-        let unsigned: Vec<_> = ["none"].into_iter().chain(signed).collect();
         let algs = json!(["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]);
         let encs = json!(["A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM"]);
         let mut expected = json!({
@@ -280,7 +284,7 @@ mod tests {
             "request_parameter_supported": true,
             "request_uri_parameter_supported": true,
             "require_request_uri_registration": true,
-            "request_object_signing_alg_values_supported": unsigned,
+            "request_object_signing_alg_values_supported": signed,
             "request_object_encryption_alg_values_supported": algs,
             "request_object_encryption_enc_values_supported": encs,
             "backchannel_logout_supported": false,

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use url::Url;
 
 use super::client_metadata::ClientMetadata;
-use crate::id::Subject;
+use crate::id::{SessionId, Subject};
 use crate::secret::{Secret, sha256};
 
-/// The host of a URI.
+/// The host of a web address: a sector is a place that only its owner answers at, which an app's own scheme is not.
 pub fn host(uri: &str) -> Option<String> {
-    Url::parse(uri).ok()?.host_str().map(str::to_owned)
+    let url = Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "https" | "http"))?;
+    url.host_str().map(str::to_owned)
 }
 
 /// The sector identifier (section 8.1): the host of `sector_identifier_uri`, else of the redirect URIs, which have one.
@@ -28,13 +29,24 @@ pub fn seen_by(client: &ClientMetadata, subject: &Subject, salt: Option<&Secret>
     if client.subject_type != "pairwise" {
         return Some(subject.clone());
     }
-    let mut text = sector(client)?;
-    text.push_str(subject.as_str());
-    text.push_str(salt?.expose());
-    Some(Subject::new(sha256(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    let text = [sector(client)?.as_str(), subject.as_str(), salt?.expose()].concat();
+    Some(Subject::new(hex_digest(&text)))
+}
+
+/// `sid` as this client sees it: the session's own id, or for a pairwise client one of its sector alone, because sectors
+/// that saw the same session would know that they see the same person (OpenID Connect Core section 17.3).
+pub fn session_seen_by(client: &ClientMetadata, session: SessionId, salt: Option<&Secret>) -> Option<String> {
+    if client.subject_type != "pairwise" {
+        return Some(session.to_string());
+    }
+    Some(hex_digest(&format!("sid {} {session} {}", sector(client)?, salt?.expose())))
+}
+
+fn hex_digest(text: &str) -> String {
+    sha256(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
-    })))
+    })
 }
 
 #[cfg(test)]
@@ -53,7 +65,8 @@ mod tests {
         let salt = Secret::new("a salt for tests");
         let see = |client: &ClientMetadata, who: &str| seen_by(client, &Subject::new(who), Some(&salt)).unwrap();
         let one = client(json!({"redirect_uris": ["https://a.example/cb", "https://a.example/other"]}));
-        let same = client(json!({"redirect_uris": ["https://x.example/cb"], "sector_identifier_uri": "https://a.example/s"}));
+        let same =
+            client(json!({"redirect_uris": ["https://x.example/cb"], "sector_identifier_uri": "https://a.example/s"}));
         let other = client(json!({"redirect_uris": ["https://b.example/cb"]}));
         assert_eq!(see(&one, "alice"), see(&same, "alice"));
         assert_ne!(see(&one, "alice"), see(&other, "alice"));
@@ -68,8 +81,10 @@ mod tests {
     fn who_can_not_be_hidden_is_not_named() {
         let pairwise = client(json!({"redirect_uris": ["https://a.example/cb"]}));
         assert_eq!(seen_by(&pairwise, &Subject::new("alice"), None), None);
-        let nowhere = client(json!({"redirect_uris": ["com.example.app:/cb"]}));
-        assert_eq!(seen_by(&nowhere, &Subject::new("alice"), Some(&Secret::new("a salt for tests"))), None);
+        for uri in ["com.example.app:/cb", "com.example.app://a.example/cb"] {
+            let nowhere = client(json!({"redirect_uris": [uri]}));
+            assert_eq!(seen_by(&nowhere, &Subject::new("alice"), Some(&Secret::new("a salt for tests"))), None);
+        }
         let public = ClientMetadata::default();
         assert_eq!(seen_by(&public, &Subject::new("alice"), None), Some(Subject::new("alice")));
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::claims_request::ClaimsRequest;
 use super::scope::Scope;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, GrantId, TokenId};
@@ -60,12 +61,31 @@ impl AccessToken {
 pub struct RefreshToken {
     pub grant: GrantId,
     pub generation: i64,
+    pub due: Due,
 }
 
 /// An authorization code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Code {
     pub grant: GrantId,
+    pub due: Due,
+}
+
+/// What an exchange will need besides the grant, known before the grant is read: what can not be had must not cost the
+/// client its code or refresh token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// An ID token, and so the keys that it is made with.
+    pub id_token: bool,
+    /// Claims of the person in it.
+    pub person: bool,
+}
+
+impl Due {
+    pub fn of(scope: &Scope, requested: Option<&ClaimsRequest>) -> Self {
+        let id_token = scope.contains("openid");
+        Self { id_token, person: id_token && requested.is_some_and(|requested| !requested.id_token.is_empty()) }
+    }
 }
 
 /// The token endpoint's answer.

@@ -3,13 +3,16 @@
 mod lanes;
 
 pub use lanes::Lanes;
+use serde_json::{Map, Value};
 
 use super::Store;
 use super::db::{Json, Result, row, sql};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, GrantId, SessionId, Subject};
+use crate::oauth::claims;
 use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::scope::Scope;
+use crate::oauth::token::Due;
 
 row! {
     /// A grant as it stands.
@@ -22,7 +25,7 @@ row! {
         pub scope: Scope,
         pub audience: Json<Vec<String>>,
         /// What the consent added to tokens.
-        pub claims: Option<Json<serde_json::Value>>,
+        pub claims: Option<Json<Value>>,
         /// What the request asked for by name and the person allowed.
         pub claims_requested: Option<Json<ClaimsRequest>>,
         pub authenticated_at: Timestamp,
@@ -45,9 +48,9 @@ row! {
 }
 
 impl Grant {
-    /// Whether a token of this generation is alive, given that its own time is not over.
-    pub fn carries(&self, generation: i64, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.refresh_generation == generation && self.ends_at > now
+    /// What an exchange of its refresh token will need.
+    pub fn due(&self) -> Due {
+        Due::of(&self.scope, self.claims_requested.as_ref().map(|requested| &requested.0))
     }
 }
 
@@ -61,7 +64,7 @@ row! {
         pub session_id: SessionId,
         pub scope: Scope,
         pub audience: Json<Vec<String>>,
-        pub claims: Option<Json<serde_json::Value>>,
+        pub claims: Option<Json<Value>>,
         pub claims_requested: Option<Json<ClaimsRequest>>,
         pub refresh_generation: i64,
         pub refresh_expires_at: Option<Timestamp>,
@@ -70,6 +73,14 @@ row! {
         pub username: Option<String>,
         pub email: Option<String>,
         pub user_claims: Option<String>,
+    }
+}
+
+impl LiveGrant {
+    /// What is known of the person, under the names of claims.
+    pub fn known(&self) -> Map<String, Value> {
+        let kept = self.user_claims.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        claims::known(kept, self.username.as_deref(), self.email.as_deref())
     }
 }
 
@@ -156,14 +167,13 @@ pub struct Rotation {
     pub now: Timestamp,
 }
 
-impl Store {
-    /// Ends a flow in a grant, once: the grant has the flow's id, so of two attempts exactly one inserts it. Only while
-    /// the session that it comes from is alive.
-    pub async fn insert_grant(&self, new: &NewGrant, now: Timestamp) -> Result<bool> {
-        let inserted = sql!(
-            self,
+/// The one statement, for a connection of its own or a transaction's.
+macro_rules! insert {
+    ($on:expr, $new:ident, $now:ident) => {
+        sql!(
+            $on,
             execute,
-            "INSERT INTO grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce,
+        "INSERT INTO grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce,
                     redirect_uri, code_challenge, code_expires_at, code_failures, refresh_generation,
                     refresh_expires_at, created_at, ends_at, expires_at, claims_requested, code_redeemed_at)
              SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT),
@@ -174,27 +184,53 @@ impl Store {
                     CASE WHEN CAST($20 AS BOOLEAN) THEN NULL ELSE CAST($14 AS BIGINT) END
               WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.expires_at > CAST($14 AS BIGINT))
              ON CONFLICT (id) DO NOTHING",
-            new.id,
-            &new.client_id,
-            &new.subject,
+            $new.id,
+            &$new.client_id,
+            &$new.subject,
+            $new.session_id,
+            &$new.scope,
+            Json(&$new.audience),
+            $new.authenticated_at,
+            $new.acr.as_deref(),
+            Json(&$new.amr),
+            $new.nonce.as_deref(),
+            $new.redirect_uri.as_deref(),
+            $new.code_challenge.as_deref(),
+            $new.code_expires_at,
+            $now,
+            $new.ends_at,
+            $new.expires_at,
+            $new.has_code && $new.scope.wants_refresh(),
+            $new.created_at,
+            $new.claims_requested.as_ref().map(Json),
+            $new.has_code,
+        )
+    };
+}
+
+impl Store {
+    /// Ends a flow in a grant, once: the grant has the flow's id, so of two attempts exactly one inserts it. Only while
+    /// the session that it comes from is alive.
+    ///
+    /// A code asks for the session again when it is redeemed. What is given out at once does not, so it is inserted with
+    /// the session's row held: whoever ends the session at this moment finds the grant, or this finds no session.
+    pub async fn insert_grant(&self, new: &NewGrant, is_given_at_once: bool, now: Timestamp) -> Result<bool> {
+        if !is_given_at_once {
+            return Ok(insert!(self, new, now)? == 1);
+        }
+        let mut tx = self.begin().await?;
+        let held = sql!(
+            &mut tx,
+            execute,
+            "UPDATE sessions SET expires_at = expires_at WHERE id = $1 AND expires_at > $2",
             new.session_id,
-            &new.scope,
-            Json(&new.audience),
-            new.authenticated_at,
-            new.acr.as_deref(),
-            Json(&new.amr),
-            new.nonce.as_deref(),
-            new.redirect_uri.as_deref(),
-            new.code_challenge.as_deref(),
-            new.code_expires_at,
             now,
-            new.ends_at,
-            new.expires_at,
-            new.has_code && new.scope.wants_refresh(),
-            new.created_at,
-            new.claims_requested.as_ref().map(Json),
-            new.has_code,
         )?;
+        if held == 0 {
+            return Ok(false);
+        }
+        let inserted = insert!(&mut tx, new, now)?;
+        tx.commit().await?;
         Ok(inserted == 1)
     }
 

@@ -4,7 +4,7 @@ use super::Store;
 use super::db::{Json, Result, row, sql};
 use super::user::User;
 use crate::clock::Timestamp;
-use crate::id::{SessionId, Subject};
+use crate::id::{ClientId, SessionId, Subject};
 
 row! {
     /// A person's session.
@@ -67,6 +67,11 @@ impl Store {
             id,
             now,
         )
+    }
+
+    /// Whether a client was given anything in this session.
+    pub async fn session_gave(&self, id: SessionId, client: &ClientId) -> Result<bool> {
+        sql!(self, scalar, "SELECT EXISTS (SELECT 1 FROM grants WHERE session_id = $1 AND client_id = $2)", id, client)
     }
 
     /// Ends a session. With it die its codes and the grants that were not meant to outlive it (no `offline_access`).

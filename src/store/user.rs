@@ -1,11 +1,13 @@
 //! Users: the people who sign in at the built-in pages.
 
+use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Store;
 use super::db::{Error, Json, Result, Tx, row, sql};
 use crate::clock::Timestamp;
 use crate::id::Subject;
+use crate::oauth::claims;
 
 row! {
     /// A person.
@@ -16,7 +18,7 @@ row! {
         pub email: Option<String>,
         pub password_hash: Option<String>,
         /// OpenID standard claims and others, without `sub`.
-        pub claims: Json<serde_json::Map<String, serde_json::Value>>,
+        pub claims: Json<Map<String, Value>>,
         pub disabled: bool,
         /// Sessions and grants of sign-ins before are dead. Only the store sets it.
         pub tokens_valid_from: Timestamp,
@@ -30,6 +32,13 @@ row! {
 pub fn canonical(name: &str) -> String {
     let folded: String = name.trim().nfkc().flat_map(char::to_lowercase).collect();
     folded.nfkc().flat_map(char::to_lowercase).collect()
+}
+
+impl User {
+    /// What is known of the person, under the names of claims.
+    pub fn known(self) -> Map<String, Value> {
+        claims::known(Some(self.claims.0), Some(&self.username), self.email.as_deref())
+    }
 }
 
 impl Store {

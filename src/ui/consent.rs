@@ -165,8 +165,8 @@ mod tests {
             claims: &claims,
             remember: false,
         }
-            .page(&Look { title: "Example ID", accent: "#0f766e", base: "" })
-            .into_string()
+        .page(&Look { title: "Example ID", accent: "#0f766e", base: "" })
+        .into_string()
     }
 
     #[test]

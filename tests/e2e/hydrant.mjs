@@ -1,9 +1,8 @@
-// What both test files need: the program under test, free ports, Chromium, and a browser's work done by plain fetch.
+// What every test file needs: the program under test, free ports, Chromium, and a browser's work done by plain fetch.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { createServer as createSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -88,86 +87,82 @@ export async function start(args, url) {
   }
 }
 
-/** `hydrant serve` on free ports with a database of its own, one client and one user; `more` is configuration. */
-export async function serve({ redirectUri, postLogoutRedirectUri, more = '' }) {
+const isMap = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+/** The settings of both; a section that both have is merged, and what is in it of the second goes before. */
+function merge(ours, theirs) {
+  const merged = { ...ours };
+  for (const [name, value] of Object.entries(theirs)) {
+    merged[name] = isMap(value) && isMap(merged[name]) ? merge(merged[name], value) : value;
+  }
+  return merged;
+}
+
+/** Flags that are not the member's name with dashes. */
+const FLAGS = {
+  client_id: 'id', client_secret: 'secret', client_name: 'name', redirect_uris: 'redirect-uri', grant_types: 'grant-type',
+  response_types: 'response-type', request_uris: 'request-uri', post_logout_redirect_uris: 'post-logout-callback',
+};
+
+/** Client metadata (RFC 7591 section 2) as `hydrant client create` takes it. */
+const flags = (metadata) => Object.entries(metadata).flatMap(([name, value]) => {
+  const flag = `--${FLAGS[name] ?? name.replaceAll('_', '-')}`;
+  if (typeof value === 'boolean') return [`${flag}=${value}`];
+  return [isMap(value) ? JSON.stringify(value) : value].flat().flatMap((one) => [flag, String(one)]);
+});
+
+/** `hydrant serve` on free ports with a database of its own and one user. `settings` go into its configuration. */
+export async function serve(settings = {}) {
   const folder = await temporaryFolder();
   const [publicPort, adminPort] = await freePorts(2);
   const issuer = `http://127.0.0.1:${publicPort}`;
-  const admin = `http://127.0.0.1:${adminPort}`;
   const config = join(folder.path, 'hydrant.yml');
-  await writeFile(config, `dev: true
-dsn: sqlite://${folder.path}/hydrant.db
-serve:
-  public: { host: 127.0.0.1, port: ${publicPort} }
-  admin: { host: 127.0.0.1, port: ${adminPort} }
-urls: { self: { issuer: "${issuer}" } }
-secrets: { system: ["a secret of this test alone, and long"] }
-oauth2:
-  introspection: { public: true }
-  grant: { authorization_code: { replay_grace_period: 0s } }
-${more}
-`);
+  // JSON is YAML.
+  await writeFile(config, JSON.stringify(merge({
+    dev: true,
+    dsn: `sqlite://${folder.path}/hydrant.db`,
+    serve: { public: { host: '127.0.0.1', port: publicPort }, admin: { host: '127.0.0.1', port: adminPort } },
+    urls: { self: { issuer } },
+    secrets: { system: ['a secret of this test alone, and long'] },
+    oauth2: { introspection: { public: true }, grant: { authorization_code: { replay_grace_period: '0s' } } },
+  }, settings)));
 
-  const client = { id: 'web', secret: 'a client secret that nobody guesses' };
   const user = { username: 'alice', email: 'alice@example.com', password: 'correct horse battery staple', name: 'Alice Adams' };
   try {
     await run(['migrate', 'up', '-c', config]);
-    const created = JSON.parse(await run([
-      'client', 'create', '--id', client.id, '--secret', client.secret, '--redirect-uri', redirectUri,
-      '--grant-type', 'authorization_code', '--grant-type', 'refresh_token', '--response-type', 'code',
-      '--scope', 'openid offline_access profile email', '--token-endpoint-auth-method', 'client_secret_basic',
-      '--format', 'json', '-c', config,
-    ]));
-    assert.equal(created.client_id, client.id);
     await run(
       ['user', 'create', '--username', user.username, '--email', user.email, '--password-stdin',
         '--claims', JSON.stringify({ name: user.name, email_verified: true }), '-c', config],
       { input: `${user.password}\n` },
     );
-
     const server = await start(['serve', '--dev', '-c', config], `${issuer}/health/ready`);
-    // Through Hydra's admin API, as its tools do: the whole client comes back with one value more.
-    const url = `${admin}/admin/clients/${client.id}`;
-    const current = await (await fetch(url)).json();
-    const updated = await fetch(url, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ ...current, post_logout_redirect_uris: [postLogoutRedirectUri] }),
-    });
-    assert.equal(updated.status, 200, await updated.text());
-
+    const admin = `http://127.0.0.1:${adminPort}`;
     return {
-      issuer, admin, client, user,
+      issuer, admin, user,
       output: server.output,
+      /** What to type on the pages. */
+      answers: () => ({ login: { email: user.email, password: user.password } }),
+      /** Registers a client by the command line; its metadata as the server has them now, and its secret. */
+      async register(metadata) {
+        return JSON.parse(await run(['client', 'create', ...flags(metadata), '--format', 'json', '-c', config]));
+      },
+      /** The same by the admin API. What the server needs for the client, such as a key, it has from then on. */
+      async registerByApi(metadata) {
+        const headers = { 'content-type': 'application/json' };
+        const answer = await fetch(`${admin}/admin/clients`, { method: 'POST', headers, body: JSON.stringify(metadata) });
+        assert.equal(answer.status, 201, await answer.clone().text());
+        return answer.json();
+      },
       async stop() {
         const status = await server.stop();
         await folder.remove();
-        return status;
+        assert.equal(status, 0, `SIGTERM ended it with ${status}:\n${server.output()}`);
       },
     };
   } catch (error) {
     await folder.remove();
     throw error;
   }
-}
-
-/** A relying party's pages: remembers every address that a browser came to. */
-export async function relyingParty() {
-  const visits = [];
-  const server = createServer((request, response) => {
-    const url = `http://127.0.0.1:${server.address().port}${request.url}`;
-    if (new URL(url).pathname === '/favicon.ico') return response.writeHead(204).end();
-    visits.push(url);
-    response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>RP</title><p>back at the app');
-  });
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const origin = `http://127.0.0.1:${server.address().port}`;
-  return {
-    origin, visits,
-    callback: `${origin}/cb`,
-    signedOut: `${origin}/signed-out`,
-    stop: () => new Promise((done) => { server.closeAllConnections(); server.close(done); }),
-  };
 }
 
 // ---- a browser's work by plain fetch -------------------------------------------------------------------------------
@@ -206,10 +201,14 @@ export function form(html) {
       assert.ok(this.has(press), `the form has no #${press}`);
       return sent;
     },
+    /** The body of a form that sends itself. */
+    hidden: () => new URLSearchParams(
+      controls.filter(({ type }) => type === 'hidden').map(({ name, value }) => [name, value]),
+    ),
   };
 }
 
-/** A browser without a screen: keeps cookies, follows redirects one by one, fills in forms. */
+/** A browser without a screen or scripts: keeps cookies, follows redirects one by one, fills in forms. */
 export class Browser {
   cookies = new Map();
   /** Each page that was shown, by what it asks: 'login', 'consent', 'logout'. */
@@ -240,9 +239,9 @@ export class Browser {
   }
 
   /**
-   * Goes to `url` and on until the server sends the browser to `away`; the address it is sent to. `answers` says what
-   * to type on the page that asks for it, and what to press if not `accept`:
-   * { login: { email, password, remember }, consent: { press: 'reject' } }.
+   * Goes to `url` and on until the server sends the browser to `away`: the address, or the request if it is a POST, as
+   * the client's server gets it. `answers` says what to type on the page that asks for it, and what to press if not
+   * `accept`: { login: { email, password, remember }, consent: { press: 'reject' } }.
    */
   async go(url, away, answers = {}) {
     let response = await this.#fetch(url);
@@ -258,6 +257,7 @@ export class Browser {
       const html = await response.text();
       assert.equal(response.status, 200, `${url}:\n${html}`);
       const page = form(html);
+      if (page.action.startsWith(away)) return new Request(page.action, { method: 'POST', body: page.hidden() });
       const asked = page.has('password') ? 'login' : /name="(\w+)_challenge"/.exec(html)?.[1];
       this.asked.push(asked);
       assert.ok(this.asked.filter((name) => name === asked).length < 3, `the ${asked} page comes again and again:\n${html}`);

@@ -4,72 +4,55 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as oidc from 'openid-client';
-import { Browser, launchChromium, relyingParty, serve, watch } from './hydrant.mjs';
+import { Browser, launchChromium, serve, watch } from './hydrant.mjs';
+import { SCOPE, authorizationRequest, discover, redeem, refusal, relyingParty } from './relying_party.mjs';
 
-const SCOPE = 'openid offline_access profile email';
-
-let rp, server, config;
+let rp, server, client, config;
 
 before(async () => {
   rp = await relyingParty();
-  server = await serve({ redirectUri: rp.callback, postLogoutRedirectUri: rp.signedOut });
-  config = await oidc.discovery(
-    new URL(server.issuer), server.client.id, undefined, oidc.ClientSecretBasic(server.client.secret),
-    // The second: check the ID token's signature too, not only the channel that it came through.
-    { execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks] },
-  );
+  server = await serve();
+  client = await server.register({
+    client_id: 'web', client_secret: 'a client secret that nobody guesses', redirect_uris: [rp.callback], scope: SCOPE,
+    grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
+    token_endpoint_auth_method: 'client_secret_basic',
+  });
+  // Through Hydra's admin API, as its tools do: the whole client comes back with one value more.
+  const url = `${server.admin}/admin/clients/${client.client_id}`;
+  const current = await (await fetch(url)).json();
+  const updated = await fetch(url, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...current, post_logout_redirect_uris: [rp.signedOut] }),
+  });
+  assert.equal(updated.status, 200, await updated.text());
+  // Check the ID token's signature too, not only the channel that it came through.
+  const { client_id, client_secret } = client;
+  config = await discover(server, { client_id }, oidc.ClientSecretBasic(client_secret), oidc.enableNonRepudiationChecks);
 });
 
 after(async () => {
-  const status = await server?.stop();
   await rp?.stop();
-  if (server) assert.equal(status, 0, `SIGTERM ended it with ${status}:\n${server.output()}`);
+  await server?.stop();
 });
 
-/** A new authorization request, and what the answer must be checked against. */
-async function request(more = {}) {
-  const pkceCodeVerifier = oidc.randomPKCECodeVerifier();
-  const [expectedState, expectedNonce] = [oidc.randomState(), oidc.randomNonce()];
-  const url = oidc.buildAuthorizationUrl(config, {
-    redirect_uri: rp.callback,
-    scope: SCOPE,
-    code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
-    code_challenge_method: 'S256',
-    state: expectedState,
-    nonce: expectedNonce,
-    ...more,
-  });
-  return { url: url.href, checks: { pkceCodeVerifier, expectedState, expectedNonce } };
-}
+const request = (more) => authorizationRequest(config, { redirect_uri: rp.callback, scope: SCOPE, ...more });
 
-const answers = () => ({ login: { email: server.user.email, password: server.user.password } });
-
-const exchange = (callback, checks) =>
-  oidc.authorizationCodeGrant(config, callback, { ...checks, idTokenExpected: true });
+const exchange = (callback, checks) => redeem(config, callback, checks);
 
 /** Signs in with a new browser; the browser, its tokens, and the address that carried the code. */
 async function signIn(more) {
   const browser = new Browser();
   const { url, checks } = await request(more);
-  const callback = await browser.go(url, rp.callback, answers());
+  const callback = await browser.go(url, rp.callback, server.answers());
   return { browser, callback, checks, tokens: await exchange(callback, checks) };
-}
-
-/** The error that a call is refused with. */
-async function refusal(promise) {
-  try {
-    await promise;
-  } catch (error) {
-    return { error: error.error, status: error.status };
-  }
-  return assert.fail('it was not refused');
 }
 
 /** What the ID token, userinfo and introspection say about the same person. */
 async function holdsForAlice(tokens, checks) {
   const claims = tokens.claims();
   assert.equal(claims.iss, server.issuer);
-  assert.deepEqual([claims.aud].flat(), [server.client.id]);
+  assert.deepEqual([claims.aud].flat(), [client.client_id]);
   assert.equal(claims.nonce, checks.expectedNonce);
   assert.ok(claims.exp > claims.iat && Math.abs(Date.now() / 1000 - claims.iat) < 60);
   assert.ok(claims.sub.length > 0);
@@ -81,7 +64,7 @@ async function holdsForAlice(tokens, checks) {
 
   const live = await oidc.tokenIntrospection(config, tokens.access_token);
   assert.equal(live.active, true);
-  assert.equal(live.client_id, server.client.id);
+  assert.equal(live.client_id, client.client_id);
   assert.equal(live.sub, claims.sub);
   assert.deepEqual(live.scope.split(' ').sort(), SCOPE.split(' ').sort());
   return claims;
@@ -110,13 +93,13 @@ describe('by plain fetch', () => {
     const { browser, tokens } = await signIn();
     browser.asked.length = 0;
     const { url, checks } = await request();
-    const again = await exchange(await browser.go(url, rp.callback, answers()), checks);
+    const again = await exchange(await browser.go(url, rp.callback, server.answers()), checks);
     assert.ok(!browser.asked.includes('login'), browser.asked.join());
     assert.equal(again.claims().sub, tokens.claims().sub);
 
     const forced = await request({ prompt: 'login' });
     browser.asked.length = 0;
-    await exchange(await browser.go(forced.url, rp.callback, answers()), forced.checks);
+    await exchange(await browser.go(forced.url, rp.callback, server.answers()), forced.checks);
     assert.equal(browser.asked[0], 'login', 'prompt=login asks');
   });
 
@@ -128,7 +111,7 @@ describe('by plain fetch', () => {
 
   test('a wrong code verifier gets nothing and spoils nothing', async () => {
     const { url, checks } = await request();
-    const callback = await new Browser().go(url, rp.callback, answers());
+    const callback = await new Browser().go(url, rp.callback, server.answers());
     const wrong = { ...checks, pkceCodeVerifier: oidc.randomPKCECodeVerifier() };
     assert.deepEqual(await refusal(exchange(callback, wrong)), { error: 'invalid_grant', status: 400 });
     await holdsForAlice(await exchange(callback, checks), checks);
@@ -186,7 +169,7 @@ describe('by plain fetch', () => {
   test('who says no is sent back with access_denied', async () => {
     for (const page of ['login', 'consent']) {
       const { url, checks } = await request();
-      const said = answers();
+      const said = server.answers();
       said[page] = { press: 'reject' };
       const answer = await new Browser().go(url, rp.callback, said);
       assert.equal(answer.searchParams.get('error'), 'access_denied', page);
@@ -197,7 +180,7 @@ describe('by plain fetch', () => {
 
   test('a sign-in that one browser began cannot be finished by another', async () => {
     const { url } = await request();
-    const verified = await new Browser().go(url, `${server.issuer}/oauth2/auth?`, answers());
+    const verified = await new Browser().go(url, `${server.issuer}/oauth2/auth?`, server.answers());
     assert.ok(verified.searchParams.has('login_verifier'), verified.href);
     // The victim types nothing: it would take only a click on the attacker's link to be signed in as the attacker.
     await assert.rejects(new Browser().go(verified.href, rp.callback));
@@ -206,11 +189,11 @@ describe('by plain fetch', () => {
   test('a client with a wrong secret is nobody', async () => {
     const { tokens } = await signIn();
     const impostor = new oidc.Configuration(
-      config.serverMetadata(), server.client.id, undefined, oidc.ClientSecretBasic('not the secret'),
+      config.serverMetadata(), client.client_id, undefined, oidc.ClientSecretBasic('not the secret'),
     );
     oidc.allowInsecureRequests(impostor);
     const refused = await refusal(oidc.refreshTokenGrant(impostor, tokens.refresh_token));
-    assert.equal(refused.status, 401);
+    assert.deepEqual(refused, { error: 'invalid_client', status: 401 });
   });
 });
 

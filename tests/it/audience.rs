@@ -11,8 +11,12 @@ const OTHER: &str = "https://other.example";
 
 async fn redeem(server: &Server, client: &str, request: &Authorize, more: &[(&str, &str)]) -> crate::support::Answer {
     let code = server.browser().code(request, "alice").await;
-    let mut fields =
-        vec![("grant_type", "authorization_code"), ("code", &*code), ("redirect_uri", URI), ("code_verifier", VERIFIER)];
+    let mut fields = vec![
+        ("grant_type", "authorization_code"),
+        ("code", &*code),
+        ("redirect_uri", URI),
+        ("code_verifier", VERIFIER),
+    ];
     fields.extend(more);
     server.post_as(client, "/oauth2/token", &fields).await
 }
@@ -27,7 +31,8 @@ async fn aud(server: &Server, tokens: &Tokens) -> Value {
 async fn a_resource_narrows_and_never_widens() {
     let server = Server::start().await;
     server.front_client("api", json!({})).await;
-    let both = Authorize::of("api", URI).set("scope", "openid offline_access").add("resource", API).add("resource", OTHER);
+    let both =
+        Authorize::of("api", URI).set("scope", "openid offline_access").add("resource", API).add("resource", OTHER);
     let all = redeem(&server, "api", &both, &[]).await.tokens();
     assert_eq!(aud(&server, &all).await, json!([API, OTHER]));
     let one = redeem(&server, "api", &both, &[("resource", OTHER)]).await.tokens();
@@ -72,8 +77,16 @@ async fn a_remembered_consent_covers_its_audience() {
 async fn scope_strategies() {
     for (strategy, allowed, refused) in [
         (ScopeStrategy::Exact, vec!["photos", "files.*"], vec!["photos.read", "files.read", "photosx"]),
-        (ScopeStrategy::Wildcard, vec!["photos", "files.read", "files.read.own"], vec!["photos.read", "files", "files."]),
-        (ScopeStrategy::Hierarchic, vec!["photos", "photos.read", "photos.read.own"], vec!["photosx", "photos.", "files.read", "phot"]),
+        (
+            ScopeStrategy::Wildcard,
+            vec!["photos", "files.read", "files.read.own"],
+            vec!["photos.read", "files", "files."],
+        ),
+        (
+            ScopeStrategy::Hierarchic,
+            vec!["photos", "photos.read", "photos.read.own"],
+            vec!["photosx", "photos.", "files.read", "phot"],
+        ),
     ] {
         let server = Server::with(|config| config.strategies.scope = strategy).await;
         let client = json!({ "grant_types": ["client_credentials"], "response_types": [], "scope": "photos files.*" });

@@ -59,10 +59,13 @@ fn boxes(page: &Answer) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_claim_is_told_where_it_was_asked_for() {
     let server = server().await;
-    let tokens = tokens(&server, &ask(&json!({
-        "userinfo": { "name": { "essential": true }, "role": null },
-        "id_token": { "birthdate": null, "auth_time": { "essential": true }, "acr": null },
-    })))
+    let tokens = tokens(
+        &server,
+        &ask(&json!({
+            "userinfo": { "name": { "essential": true }, "role": null },
+            "id_token": { "birthdate": null, "auth_time": { "essential": true }, "acr": null },
+        })),
+    )
     .await;
     let claims = tokens.claims();
     let told = server.userinfo(&tokens.access_token).await.json();
@@ -81,7 +84,10 @@ async fn a_claim_by_name_is_no_way_around_the_registration() {
     let mut browser = server.browser();
     let page = browser.authorize(&request).await;
     let page = browser.login(&page, "carol", PASSWORD, false).await;
-    assert_eq!(boxes(&page), [("grant_scope".to_owned(), "openid".to_owned()), ("grant_claim".to_owned(), "email".to_owned())]);
+    assert_eq!(
+        boxes(&page),
+        [("grant_scope".to_owned(), "openid".to_owned()), ("grant_claim".to_owned(), "email".to_owned())]
+    );
     let answer = allow(&server, &mut browser, &page, false).await;
     let code = answer.parameter("code").unwrap();
     let tokens = server.redeem("few", &code, URI, Some(VERIFIER)).await.tokens();
@@ -135,7 +141,10 @@ async fn values_and_languages() {
     }});
     let tokens = tokens(&server, &ask(&claims).set("claims_locales", "fr de")).await;
     let told = server.userinfo(&tokens.access_token).await.json();
-    assert_eq!(told, json!({ "sub": tokens.claims()["sub"], "given_name": "Carol", "name": "Carol", "name#de": "Karola" }));
+    assert_eq!(
+        told,
+        json!({ "sub": tokens.claims()["sub"], "given_name": "Carol", "name": "Carol", "name#de": "Karola" })
+    );
 }
 
 /// A refresh gives the same claims again (OpenID Connect Core section 12.2).
@@ -218,4 +227,42 @@ async fn a_client_may_have_a_default_max_age() {
     assert!(browser.authorize(&request).await.parameter("code").is_some());
     server.pass(31);
     assert!(browser.authorize(&request).await.has_field("login_challenge"));
+}
+
+/// RFC 6749 section 6: a claim that a scope opens goes where the scope goes; one that was allowed by itself stays.
+#[tokio::test]
+async fn a_narrowed_token_tells_less() {
+    let server = server().await;
+    let claims = json!({ "userinfo": { "email": null, "birthdate": null } });
+    let first = tokens(&server, &ask(&claims).set("scope", "openid email offline_access")).await;
+    let all = server.userinfo(&first.access_token).await.json();
+    assert!(all.get("email").is_some() && all.get("birthdate").is_some(), "{all}");
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", first.refresh()), ("scope", "openid")];
+    let narrowed = server.post_as("all", "/oauth2/token", &fields).await.tokens();
+    let less = server.userinfo(&narrowed.access_token).await.json();
+    assert!(less.get("email").is_none() && less.get("birthdate").is_some(), "{less}");
+}
+
+/// What only the server says is no claim to ask a person about, even where an operator publishes its name.
+#[tokio::test]
+async fn reserved_claims_are_no_question() {
+    let server = Server::with(|config| config.oidc.supported_claims = vec!["sub".to_owned(), "acr".to_owned()]).await;
+    let claims = json!({ "id_token": { "acr": { "essential": true }, "sub": null, "auth_time": null } });
+    let mut browser = server.signed_in("alice").await;
+    let silent = Authorize::web().set("claims", &claims.to_string()).set("prompt", "none");
+    assert!(browser.authorize(&silent).await.parameter("code").is_some());
+}
+
+/// Who was allowed nothing does not learn by guessing who is signed in.
+#[tokio::test]
+async fn a_guess_at_who_is_here_is_not_answered() {
+    let server = Server::start().await;
+    let (alice, bob) = (server.subject("alice").await, server.subject("bob").await);
+    let mut browser = server.signed_in("alice").await;
+    for sub in [alice, bob] {
+        let claims = json!({ "id_token": { "sub": { "value": sub } } });
+        let request = Authorize::of("evil", "https://evil.example/cb").set("prompt", "none");
+        let answer = browser.authorize(&request.set("claims", &claims.to_string())).await;
+        assert_eq!(answer.parameter("error").as_deref(), Some("login_required"), "{sub}");
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hydrant::clock::Clock;
 use serde_json::Value;
 
-use crate::support::process::{Ran, run};
+use crate::support::process::{self, Ran, run};
 use crate::support::{Database, Server};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,9 +109,26 @@ async fn a_key_gets_a_successor() {
 
     run(&["key", "rotate", "--set", "hydra.jwt.access-token"]).failed(1, "has no keys yet");
     run(&["key", "rotate", "--alg", "ES256"]).failed(1, "no key for ES256 yet");
-    run(&["key", "rotate", "--alg", "HS256"]).failed(1, "no algorithm of this server");
+    run(&["key", "rotate", "--alg", "HS256"]).failed(1, "no algorithm of the set");
     run(&["key", "rotate", "--set", "x"]).failed(2, "hydra.openid.id-token");
     run(&["key", "revoke", "nobody"]).failed(1, "hydrant key list");
+
+    // For people: what was done, from when on it holds, and why nothing was.
+    let told = |arguments: &[&str]| {
+        let ran = process::run(server.database.dsn(), &[&["key", "--dev"], arguments].concat(), "");
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        ran.stdout
+    };
+    let (next, from) = (made[0]["kid"].as_str().unwrap(), made[0]["active_from"].as_str().unwrap());
+    let said = told(&["rotate"]);
+    assert!(said.contains("made nothing") && said.contains(next) && said.contains(from), "{said}");
+    let active = run(&["key", "list"]).json();
+    let active =
+        active.as_array().unwrap().iter().find(|key| key["state"] == "active" && key["alg"] == "RS256").unwrap();
+    let said = told(&["revoke", "--", active["kid"].as_str().unwrap()]);
+    assert!(said.contains(&format!("The key {next} signs from now on.")), "{said}");
+    assert_eq!(states(&run(&["key", "list"]).json()), ["active", "revoked"]);
+    assert!(told(&["rotate"]).contains("made the key"));
 }
 
 /// Exit status 2 and every problem at once; a password in `dsn` is never printed.

@@ -131,7 +131,7 @@ async fn a_site_that_hangs_holds_nothing_else_up() {
     let (server, site, signer) = (Arc::new(Server::with(with_loopback).await), Site::start().await, Signer::es256());
     site.put("/jwks", signer.jwks());
     jwtu(&server, &site.url("/jwks")).await;
-    site.slow_down(Duration::from_secs(60));
+    site.slow_down(Duration::from_mins(1));
     let hanging = tokio::spawn({
         let server = Arc::clone(&server);
         async move { by_a_stranger(&server, 0).await }
@@ -184,7 +184,15 @@ async fn a_sector_lists_every_redirect_uri() {
     let uris = ["https://a.example/cb", "https://b.example/cb"];
     let client = |uris: &[&str]| json!({ "redirect_uris": uris, "sector_identifier_uri": site.url("/sector") });
     let create = async |uris: &[&str]| server.admin(Method::POST, "/clients", Some(&client(uris))).await;
-    for document in [Value::Null, json!({}), json!("x"), json!([1]), json!([]), json!([uris[0]]), json!([uris[0], "https://b.example/CB"])] {
+    for document in [
+        Value::Null,
+        json!({}),
+        json!("x"),
+        json!([1]),
+        json!([]),
+        json!([uris[0]]),
+        json!([uris[0], "https://b.example/CB"]),
+    ] {
         site.put("/sector", &document);
         let answer = create(&uris).await;
         assert_eq!(answer.error(), (400, "invalid_client_metadata".to_owned()), "{document}: {}", answer.body);

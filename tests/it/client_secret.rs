@@ -87,8 +87,8 @@ async fn what_is_needed_decides_how_a_secret_is_kept() {
     assert_eq!((basic(&server, &second).await, basic(&server, "x").await), (200, 401));
 
     let third = change(&server, json!({ "token_endpoint_auth_method": "client_secret_jwt" })).await.unwrap();
-    let signed = mac("HS256", third.as_bytes(), &assertion(&server, "one"));
-    let [kind, own] = proof(&signed);
+    let jwt = mac("HS256", third.as_bytes(), &assertion(&server, "one"));
+    let [kind, own] = proof(&jwt);
     server.post("/oauth2/token", &[GRANT, kind, own]).await.tokens();
     let own = Signer::es256().jwks();
     let keys = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": own });
@@ -117,7 +117,10 @@ async fn a_chosen_secret_is_as_long_as_its_algorithm_needs() {
     let jwt = json!({ "token_endpoint_auth_method": "client_secret_jwt", "client_secret": "x".repeat(31) });
     assert_eq!(create(&server, jwt).await.status, 400);
     // One that was long enough for what was asked before is not for what is asked now.
-    assert_eq!(create(&server, json!({ "request_object_signing_alg": "HS256", "client_secret": "x".repeat(40) })).await.status, 201);
+    assert_eq!(
+        create(&server, json!({ "request_object_signing_alg": "HS256", "client_secret": "x".repeat(40) })).await.status,
+        201
+    );
     let mut client = server.admin(Method::GET, "/clients/one", None).await.json();
     client["request_object_signing_alg"] = json!("HS512");
     let refused = server.admin(Method::PUT, "/clients/one", Some(&client)).await;

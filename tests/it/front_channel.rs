@@ -31,7 +31,7 @@ async fn each_response_type_gives_what_its_words_say() {
     for kind in ResponseType::ALL {
         let answer = server.browser().journey(&request(*kind).set("scope", "openid email"), "alice").await;
         let location = answer.location().unwrap();
-        let (front, rest) = (kind.gives_token() || kind.gives_id_token(), location.strip_prefix("https://rp.example/cb").unwrap());
+        let (front, rest) = (kind.is_front(), location.strip_prefix("https://rp.example/cb").unwrap());
         assert!(rest.starts_with(if front { '#' } else { '?' }), "{kind:?}: {location}");
         let response = answer.response();
         let mut expected = vec!["iss", "state"];
@@ -63,13 +63,17 @@ async fn each_response_type_gives_what_its_words_say() {
             assert_eq!(claims.contains_key("email"), *kind == ResponseType::IdToken, "{kind:?}");
         }
         if kind.gives_code() {
-            let tokens = server.redeem("front", &response["code"], "https://rp.example/cb", Some(VERIFIER)).await.tokens();
+            let tokens =
+                server.redeem("front", &response["code"], "https://rp.example/cb", Some(VERIFIER)).await.tokens();
             let claims = tokens.claims();
             assert_eq!(claims["nonce"], "nonce-0123456789-0123456789-0123");
             assert!(claims.contains_key("at_hash") && !claims.contains_key("c_hash"));
             if let Some(front) = response.get("id_token") {
                 // OpenID Connect Core section 3.3.3.6.
-                assert_eq!((&claims["sub"], &claims["iss"]), (&unverified(front, 1)["sub"], &unverified(front, 1)["iss"]));
+                assert_eq!(
+                    (&claims["sub"], &claims["iss"]),
+                    (&unverified(front, 1)["sub"], &unverified(front, 1)["iss"])
+                );
             }
             if let Some(front) = response.get("access_token") {
                 assert_ne!(front, &tokens.access_token);
@@ -134,7 +138,7 @@ async fn az_07_a_token_never_travels_in_a_query() {
     let server = Server::with_every_response_type().await;
     let mut browser = server.browser();
     browser.journey(&request(ResponseType::Code), "alice").await;
-    for kind in ResponseType::ALL.iter().filter(|kind| kind.gives_token() || kind.gives_id_token()) {
+    for kind in ResponseType::ALL.iter().filter(|kind| kind.is_front()) {
         let answer = browser.authorize(&request(*kind).set("response_mode", "query")).await;
         assert!(answer.location().unwrap().starts_with("https://rp.example/cb#error="), "{:?}", answer.location());
         assert_eq!(sorted(&answer.response()), ["error", "error_description", "iss", "state"]);
@@ -154,7 +158,8 @@ async fn tc_17_what_is_not_offered_or_not_registered_is_refused() {
             assert_eq!(response["error"], "unsupported_response_type", "{kind:?}");
         }
     }
-    let admin = json!({ "response_types": ["token"], "grant_types": ["implicit"], "redirect_uris": ["https://rp.example/cb"] });
+    let admin =
+        json!({ "response_types": ["token"], "grant_types": ["implicit"], "redirect_uris": ["https://rp.example/cb"] });
     let refused = server.admin(reqwest::Method::POST, "/clients", Some(&admin)).await;
     refused.assert_error(400, "invalid_client_metadata");
     assert_eq!(every.admin(reqwest::Method::POST, "/clients", Some(&admin)).await.status, 201);
@@ -167,7 +172,10 @@ async fn tc_17_what_is_not_offered_or_not_registered_is_refused() {
 #[tokio::test]
 async fn there_is_no_token_request_of_the_implicit_grant() {
     let server = Server::with_every_response_type().await;
-    server.post_as("front", "/oauth2/token", &[("grant_type", "implicit")]).await.assert_error(400, "unsupported_grant_type");
+    server
+        .post_as("front", "/oauth2/token", &[("grant_type", "implicit")])
+        .await
+        .assert_error(400, "unsupported_grant_type");
 }
 
 /// RFC 6749 section 4.1.2: a replayed code ends what came with it at the front as well.
@@ -191,9 +199,14 @@ async fn a_replayed_code_ends_the_token_of_the_front() {
 #[tokio::test]
 async fn tokens_of_the_front_end_in_every_way() {
     let server = Server::with_every_response_type().await;
-    server.front_client("short", json!({
-        "implicit_grant_access_token_lifespan": "2m0s", "implicit_grant_id_token_lifespan": "3m0s",
-    })).await;
+    server
+        .front_client(
+            "short",
+            json!({
+                "implicit_grant_access_token_lifespan": "2m0s", "implicit_grant_id_token_lifespan": "3m0s",
+            }),
+        )
+        .await;
     let ask = Authorize::of("short", "https://rp.example/cb").set("response_type", "id_token token");
     let mut browser = server.browser();
     let first = browser.journey(&ask, "alice").await.response();
@@ -247,4 +260,53 @@ async fn pkce_is_of_the_code() {
     let mut browser = server.browser();
     assert!(browser.journey(&ask("id_token"), "alice").await.response().contains_key("id_token"));
     assert_eq!(browser.authorize(&ask("code id_token")).await.response()["error"], "invalid_request");
+}
+
+/// OpenID Connect Core section 3.1.2.4: who does not let the client sign them in is not named in an ID token.
+#[tokio::test]
+async fn an_id_token_is_not_given_against_the_persons_will() {
+    let server = Server::with_every_response_type().await;
+    for kind in ResponseType::ALL.iter().filter(|kind| kind.gives_id_token()) {
+        let mut browser = server.browser();
+        let page = browser.authorize(&request(*kind).set("scope", "openid profile")).await;
+        let page = browser.login(&page, "alice", crate::support::PASSWORD, false).await;
+        let response = browser.consent(&page, &["profile"], false).await.response();
+        assert_eq!(response.get("error").map(String::as_str), Some("access_denied"), "{kind:?}: {response:?}");
+        assert!(!response.contains_key("id_token") && !response.contains_key("access_token"), "{response:?}");
+    }
+}
+
+/// LO-16: of a logout and the answer to a request at the same moment, the token is dead afterwards or was never given.
+#[tokio::test]
+async fn lo_16_a_token_of_the_front_does_not_survive_a_race_with_the_logout() {
+    let server = Server::with_every_response_type().await;
+    let store = &server.app().store;
+    for _ in 0..8 {
+        let mut browser = server.browser();
+        browser.journey(&request(ResponseType::Token), "alice").await;
+        let sessions = server.database.column("SELECT id FROM sessions").await;
+        let cookies: Vec<_> = browser.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let answers = race(32, |racer| {
+            let request =
+                server.http.get(request(ResponseType::Token).url(&server)).header("cookie", cookies.join("; "));
+            let (store, sessions, now) = (store.clone(), sessions.clone(), server.clock.now());
+            async move {
+                if racer == 16 {
+                    for id in sessions {
+                        store.end_session(id.parse().unwrap(), now).await.unwrap();
+                    }
+                    return None;
+                }
+                Some(Answer::of(request.send().await.unwrap()).await)
+            }
+        })
+        .await;
+        for answer in
+            answers.into_iter().flatten().filter(|answer| answer.location().is_some_and(|to| to.contains('#')))
+        {
+            if let Some(token) = answer.response().get("access_token") {
+                assert!(!server.introspect(token).await.active);
+            }
+        }
+    }
 }

@@ -16,17 +16,17 @@ fn assert_active(answer: &Answer) {
     assert_eq!((answer.status, &answer.json()["active"]), (200, &json!(true)), "{}", answer.body);
 }
 
-/// RFC 7662 section 2.2: what a resource server needs to know, the same on both ports.
+/// RFC 7662 section 2.2: what a resource server needs to know.
 #[tokio::test]
 async fn a_live_token_is_described() {
     let server = Server::start().await;
-    let tokens = server.tokens_with("openid offline email").await;
+    let tokens = server.tokens_with("openid offline profile").await;
     let told = server.introspect_as("web", &tokens.access_token).await.json();
     let now = server.clock.now().seconds();
     assert_eq!(
         told,
         json!({
-            "active": true, "scope": "openid offline email", "client_id": "web", "username": "alice",
+            "active": true, "scope": "openid offline profile", "client_id": "web", "username": "alice",
             "sub": server.subject("alice").await, "exp": now + 3600, "iat": now, "nbf": now, "aud": [],
             "iss": server.issuer, "token_type": "Bearer", "token_use": "access_token",
         })
@@ -157,5 +157,17 @@ async fn in_13_in_14_the_answer_is_plain_json_that_nobody_keeps() {
         assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
         assert!(answer.header("content-type").unwrap().starts_with("application/json"), "{:?}", answer.headers);
         assert!(answer.json()["active"].is_boolean());
+    }
+}
+
+/// A client is told the name that a person signs in with where it may have the profile; an operator always.
+#[tokio::test]
+async fn the_username_is_one_of_the_claims_of_profile() {
+    let server = Server::start().await;
+    for (scope, told) in [("openid", false), ("openid profile", true)] {
+        let tokens = server.tokens_with(scope).await;
+        let by_client = server.introspect_as("web", &tokens.access_token).await.json();
+        assert_eq!(by_client.get("username").is_some(), told, "{scope}: {by_client}");
+        assert_eq!(server.introspect(&tokens.access_token).await.rest["username"], "alice");
     }
 }

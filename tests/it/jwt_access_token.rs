@@ -93,7 +93,10 @@ async fn it_is_taken_wherever_a_sealed_one_is() {
     for name in ["sub", "client_id", "exp", "iat", "iss"] {
         assert_eq!(introspected.rest[name], claims[name], "{name}");
     }
-    assert_eq!((&introspected.rest["scope"], &introspected.rest["token_use"]), (&json!("openid email"), &json!("access_token")));
+    assert_eq!(
+        (&introspected.rest["scope"], &introspected.rest["token_use"]),
+        (&json!("openid email"), &json!("access_token"))
+    );
     let own = server.client_tokens("robot", &[("scope", "photos.read"), ("audience", "https://api.example/v1")]).await;
     let claims = verified(&server, &own.access_token).await;
     assert_eq!((&claims["sub"], &claims["aud"]), (&json!("robot"), &json!(["https://api.example/v1"])));
@@ -165,5 +168,8 @@ async fn a_narrowed_one_says_so() {
     let claims = verified(&server, &narrowed.access_token).await;
     assert_eq!((&claims["scope"], &claims["aud"]), (&json!("photos.read"), &json!(["https://other.example"])));
     let introspected = server.introspect(&narrowed.access_token).await.rest;
-    assert_eq!((&introspected["scope"], &introspected["aud"]), (&json!("photos.read"), &json!(["https://other.example"])));
+    assert_eq!(
+        (&introspected["scope"], &introspected["aud"]),
+        (&json!("photos.read"), &json!(["https://other.example"]))
+    );
 }

@@ -166,7 +166,7 @@ async fn discovery_and_keys_are_read() {
     assert!(metadata.grant_types_supported().unwrap().contains(&CoreGrantType::ClientCredentials));
     let uri = metadata.jwks_uri().clone();
     let keys = CoreJsonWebKeySet::fetch_async(&uri, &call).await.unwrap();
-    assert_eq!(keys.keys().len(), 1);
+    assert_eq!(keys.keys().len(), 1, "of those that are published it takes those that sign");
 
     let other = Server::start().await;
     let token = other.tokens_with("openid").await.id_token.unwrap();

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::support::{Authorize, Server, Tokens, VERIFIER};
 
 async fn server() -> Server {
-    let server = Server::with(|config| config.oidc.pairwise_salt = Some(Secret::new("a salt that never changes"))).await;
+    let server =
+        Server::with(|config| config.oidc.pairwise_salt = Some(Secret::new("a salt that never changes"))).await;
     for (id, host) in [("pair1", "a.example"), ("pair2", "a.example"), ("pair3", "b.example")] {
         let client = json!({
             "redirect_uris": [format!("https://{host}/cb")], "grant_types": ["authorization_code", "refresh_token"],
@@ -111,8 +112,10 @@ async fn a_pairwise_hint_signs_out() {
 #[tokio::test]
 async fn a_pairwise_client_has_one_sector() {
     let server = server().await;
-    let mut client = json!({ "subject_type": "pairwise", "redirect_uris": ["https://a.example/cb", "https://b.example/cb"] });
-    let create = async |server: &Server, client: &Value| server.admin(reqwest::Method::POST, "/clients", Some(client)).await;
+    let mut client =
+        json!({ "subject_type": "pairwise", "redirect_uris": ["https://a.example/cb", "https://b.example/cb"] });
+    let create =
+        async |server: &Server, client: &Value| server.admin(reqwest::Method::POST, "/clients", Some(client)).await;
     let refused = create(&server, &client).await;
     refused.assert_error(400, "invalid_client_metadata");
     assert!(refused.body.contains("sector_identifier_uri"), "{}", refused.body);
@@ -139,4 +142,29 @@ async fn without_its_salt_a_pairwise_client_is_told_nothing() {
     let introspected = without.http.post(format!("{}/admin/oauth2/introspect", without.admin));
     let answer = introspected.form(&[("token", &tokens.access_token)]).send().await.unwrap();
     assert_eq!(answer.status(), 500);
+}
+
+/// OpenID Connect Core section 17.3: two sectors that saw one session can not tell by its `sid`, and one sector knows it
+/// again; nor does introspection give the name away.
+#[tokio::test]
+async fn no_other_claim_joins_two_sectors() {
+    let server = server().await;
+    let mut browser = server.browser();
+    let mut sid = async |client: &'static str| {
+        let code = browser.code(&Authorize::of(client, uri(client)), "alice").await;
+        let tokens = server.redeem(client, &code, uri(client), Some(VERIFIER)).await.tokens();
+        for answer in [
+            server.introspect(&tokens.access_token).await.rest,
+            server.introspect_as(client, &tokens.access_token).await.json().as_object().unwrap().clone(),
+        ] {
+            assert!(!answer.contains_key("username"), "{answer:?}");
+        }
+        tokens.claims()["sid"].as_str().unwrap().to_owned()
+    };
+    let (first, again, same_sector, other) =
+        (sid("pair1").await, sid("pair1").await, sid("pair2").await, sid("pair3").await);
+    assert_eq!((&first, &first), (&again, &same_sector));
+    assert_ne!(first, other);
+    let sessions = server.database.column("SELECT id FROM sessions").await;
+    assert!(sessions.len() == 1 && sessions[0] != first, "{sessions:?}");
 }

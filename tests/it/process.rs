@@ -289,12 +289,12 @@ async fn jk_13_jk_14_a_key_opens_only_under_its_secret() {
     process.kill();
     let ids: Vec<String> =
         listed(OLD).await.as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(ids.len(), 2, "{ids:?}");
+    assert_eq!(ids.len(), 4, "{ids:?}");
 
     let said = refused(NEW).await;
     assert!(ids.iter().any(|id| said.contains(id)) && said.contains("of the set hydra"), "{said}");
     with(NEW).run(&["key", "rotate"]).await.failed(1, "secrets.system");
-    assert_eq!(keys(&database).await, 2, "a second set was made");
+    assert_eq!(keys(&database).await, 4, "a second set was made");
 
     let both = format!("{NEW},{OLD}");
     let mut process = with(&both).start().await;
@@ -302,12 +302,12 @@ async fn jk_13_jk_14_a_key_opens_only_under_its_secret() {
     process.kill();
 
     assert_eq!(with(&both).run(&["key", "rotate"]).await.status, 0);
-    assert_eq!(keys(&database).await, 3);
+    assert_eq!(keys(&database).await, 5);
     let said = refused(OLD).await;
     assert!(!ids.iter().any(|id| said.contains(id)), "the new key is sealed under the first secret: {said}");
     refused(NEW).await;
     let mut process = with(&format!("{OLD},{NEW}")).start().await;
     let published = at(&process, &database).get("/.well-known/jwks.json").await.json();
-    assert_eq!(published["keys"].as_array().unwrap().len(), 2, "{published}");
+    assert_eq!(published["keys"].as_array().unwrap().len(), 4, "{published}");
     process.kill();
 }

@@ -86,7 +86,8 @@ async fn a_mac_is_of_the_clients_secret() {
     let server = Server::start().await;
     for alg in MacAlgorithm::ALL {
         let id = format!("by-{alg}");
-        let more = json!({ "id_token_signed_response_alg": alg.as_str(), "userinfo_signed_response_alg": alg.as_str() });
+        let more =
+            json!({ "id_token_signed_response_alg": alg.as_str(), "userinfo_signed_response_alg": alg.as_str() });
         let secret = register(&server, &id, &more).await;
         let given = tokens(&server, &id, &secret).await;
         let key = MacKey::new(alg, secret.as_bytes()).unwrap();
@@ -189,7 +190,8 @@ async fn what_is_encrypted_opens_with_the_clients_key() {
     let server = Server::start().await;
     let document = server.get("/.well-known/openid-configuration").await.json();
     for what in ["id_token", "userinfo"] {
-        let named = |part: &str| document[format!("{what}_encryption_{part}_values_supported")].as_array().unwrap().len();
+        let named =
+            |part: &str| document[format!("{what}_encryption_{part}_values_supported")].as_array().unwrap().len();
         assert_eq!((named("alg"), named("enc")), (KeyManagement::ALL.len(), ContentEncryption::ALL.len()));
     }
     for (nth, alg) in KeyManagement::ALL.into_iter().enumerate() {
@@ -247,7 +249,8 @@ async fn id_13_encryption_is_never_left_out() {
         let answer = server.admin(reqwest::Method::POST, "/clients", Some(&client)).await;
         answer.assert_error(400, "invalid_client_metadata");
     }
-    let secret = register(&server, "sealed", &json!({ "id_token_encrypted_response_alg": "ECDH-ES", "jwks": jwks })).await;
+    let secret =
+        register(&server, "sealed", &json!({ "id_token_encrypted_response_alg": "ECDH-ES", "jwks": jwks })).await;
     let code = server.browser().code(&Authorize::of("sealed", URI), "alice").await;
     let replace = |from: &str, to: &str| {
         format!("UPDATE clients SET metadata = replace(metadata, '{from}', '{to}') WHERE id = 'sealed'")
@@ -260,4 +263,53 @@ async fn id_13_encryption_is_never_left_out() {
     server.forget_client("sealed").await;
     let given = redeem(&server, "sealed", &secret, &code).await.tokens();
     assert!(key.decrypt(given.id_token.as_deref().unwrap(), &[ContentEncryption::A128CbcHs256]).is_ok());
+}
+
+/// ID-01: what the operator does not offer any more is not used any more, and costs the client nothing.
+#[tokio::test]
+async fn id_01_an_algorithm_that_was_withdrawn_is_not_used() {
+    let server = Server::start().await;
+    let secret = register(&server, "es", &json!({ "id_token_signed_response_alg": "ES256" })).await;
+    let code = server.browser().code(&Authorize::of("es", URI), "alice").await;
+    let without = Server::on(server.database.clone(), server.clock.clone(), |config| {
+        config.oidc.signing_algs = vec!["RS256".to_owned()];
+    })
+    .await;
+    redeem(&without, "es", &secret, &code).await.assert_error(500, "server_error");
+    let given = redeem(&server, "es", &secret, &code).await.tokens();
+    assert_eq!(unverified(given.id_token.as_deref().unwrap(), 0)["alg"], "ES256", "the code was not spent");
+}
+
+/// LO-02: a client whose secret is a key can make hints itself, so they sign nobody out who was never there.
+#[tokio::test]
+async fn lo_02_a_hint_that_a_client_can_make_itself_proves_little() {
+    let server = Server::start().await;
+    let secret = register(&server, "mac", &json!({ "id_token_signed_response_alg": "HS256" })).await;
+    let key = MacKey::new(MacAlgorithm::Hs256, secret.as_bytes()).unwrap();
+    let subject = server.subject("alice").await;
+    let mut browser = server.signed_in("alice").await;
+    let session = server.database.column("SELECT id FROM sessions").await[0].clone();
+    let other = session.replace(|c: char| c.is_ascii_digit(), "0");
+    let logout = |hint: &str| {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("id_token_hint", hint).finish();
+        server.url(&format!("/oauth2/sessions/logout?{query}"))
+    };
+    for sid in [&session, &other] {
+        let claims = json!({ "iss": server.issuer, "sub": subject, "aud": ["mac"], "sid": sid, "iat": 1 });
+        let answer = browser.get(&logout(&key.sign("JWT", &claims).unwrap())).await;
+        assert!(
+            answer.location().unwrap().contains("logout_challenge="),
+            "the person is asked: {:?}",
+            answer.location()
+        );
+        assert!(browser.authorize(&Authorize::web()).await.parameter("code").is_some(), "still signed in");
+    }
+    // With something that the session has given it, it is this session's client.
+    let code = browser.code(&Authorize::of("mac", URI), "alice").await;
+    let given = redeem(&server, "mac", &secret, &code).await.tokens();
+    browser.get(&logout(given.id_token.as_deref().unwrap())).await;
+    assert!(browser.authorize(&Authorize::web()).await.has_field("login_challenge"));
+    // At the authorization endpoint it counts with its own client alone.
+    let hint = Authorize::web().set("id_token_hint", given.id_token.as_deref().unwrap());
+    server.assert_back(&hint, "invalid_request").await;
 }

@@ -11,11 +11,11 @@ use crate::support::process::{Process, Setup};
 use crate::support::{Answer, Authorize, Database, PASSWORD, SECRET, Server, free_port};
 
 /// Two processes, each by itself, and both behind a balancer that gives every connection to the next of them.
-struct Replicas {
+pub struct Replicas {
     database: Database,
-    first: Server,
-    second: Server,
-    both: Server,
+    pub first: Server,
+    pub second: Server,
+    pub both: Server,
     processes: [Process; 2],
     balancer: tokio::task::JoinHandle<()>,
 }
@@ -29,9 +29,15 @@ impl Drop for Replicas {
 impl Replicas {
     /// Both start at the same moment on a database with nothing in it.
     async fn start(database: Database) -> Self {
+        Self::with(database, &[]).await
+    }
+
+    /// The same, with this in the environment of both.
+    pub async fn with(database: Database, env: &[(&str, &str)]) -> Self {
         let port = free_port();
         let issuer = format!("http://127.0.0.1:{port}");
-        let setups = [(); 2].map(|()| Setup::dev(database.dsn()).env("URLS_SELF_ISSUER", &issuer));
+        let setup = || Setup::dev(database.dsn()).env("URLS_SELF_ISSUER", &issuer);
+        let setups = [(); 2].map(|()| env.iter().fold(setup(), |setup, (name, value)| setup.env(name, value)));
         let mut processes = setups.map(|setup| setup.spawn());
         for process in &mut processes {
             process.ready().await;
@@ -42,6 +48,11 @@ impl Replicas {
         let ports = [processes[0].setup.public, processes[1].setup.public];
         let balancer = tokio::spawn(balance(TcpListener::bind(("127.0.0.1", port)).await.unwrap(), ports));
         Self { database, first, second, both, processes, balancer }
+    }
+
+    /// How the first of them was started.
+    pub fn setup(&self) -> &Setup {
+        &self.processes[0].setup
     }
 }
 
@@ -78,11 +89,11 @@ async fn jk_05_f_56_i17_two_replicas_are_one_server() {
     let replicas = Replicas::start(database).await;
     let Replicas { first, second, both, .. } = &replicas;
 
-    // JK-05: one key for each set, whoever was first.
+    // JK-05: one key for each purpose, whoever was first.
     let published = jwks(first).await;
     assert_eq!(jwks(second).await, published);
-    assert_eq!(published["keys"].as_array().unwrap().len(), 1);
-    assert_eq!(replicas.database.count("keys").await, 2);
+    assert_eq!(published["keys"].as_array().unwrap().len(), 3);
+    assert_eq!(replicas.database.count("keys").await, 4);
 
     // What one is told, the other knows.
     let body = json!({
@@ -160,7 +171,7 @@ async fn jk_02_a_rotation_while_both_run_is_seen_by_both() {
         assert_eq!(ran.json()[0]["outcome"], "made", "{ran:?}");
     }
     for server in [first, second] {
-        soon("the new key is not published", async || jwks(server).await["keys"].as_array().unwrap().len() == 2).await;
+        soon("the new key is not published", async || jwks(server).await["keys"].as_array().unwrap().len() == 4).await;
     }
     assert_eq!(jwks(first).await, jwks(second).await);
     for server in [first, second] {
@@ -173,5 +184,5 @@ async fn jk_02_a_rotation_while_both_run_is_seen_by_both() {
     let tokens = both.token(&code).await.tokens();
     let (header, _) = both.verify(tokens.id_token.as_deref().unwrap(), "web").await;
     assert_eq!(old, json!(header.kid));
-    assert_eq!(replicas.database.count("keys").await, 4);
+    assert_eq!(replicas.database.count("keys").await, 6);
 }

@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use hydrant::config::{Log, LogFormat};
+use serde_json::json;
 
+use crate::support::signer::{assertion, mac, proof};
 use crate::support::{Authorize, PASSWORD, SECRET, Server, VERIFIER};
 
 /// Set for the process that makes the journey while another reads its log.
@@ -64,6 +66,7 @@ async fn journey(server: &Server) -> Vec<(&'static str, String)> {
     server.refresh("web", tokens.refresh()).await.assert_error(400, "invalid_grant");
     let service = server.post_as("svc", "/oauth2/token", &[("grant_type", "client_credentials")]).await.tokens();
     server.revoke("svc", &service.access_token).await;
+    secrets.extend(of_a_client_that_signs(server).await);
     secrets.push(("code", code));
     for tokens in [tokens, newer] {
         secrets.push(("access token", tokens.access_token));
@@ -72,6 +75,30 @@ async fn journey(server: &Server) -> Vec<(&'static str, String)> {
     }
     secrets.push(("service's access token", service.access_token));
     secrets
+}
+
+/// A secret that rests sealed, and what is signed with it; used well and badly.
+async fn of_a_client_that_signs(server: &Server) -> Vec<(&'static str, String)> {
+    let client = json!({
+        "client_id": "signs", "token_endpoint_auth_method": "client_secret_jwt", "redirect_uris": ["https://rp.example/cb"],
+        "grant_types": ["authorization_code", "client_credentials"], "request_object_signing_alg": "HS256",
+    });
+    let made = server.admin(reqwest::Method::POST, "/clients", Some(&client)).await.json();
+    let secret = made["client_secret"].as_str().unwrap().to_owned();
+    let good = mac("HS256", secret.as_bytes(), &assertion(server, "signs"));
+    let bad = mac("HS384", &secret.as_bytes()[1..], &assertion(server, "signs"));
+    for (jwt, status) in [(&good, 200), (&good, 401), (&bad, 401)] {
+        let [kind, own] = proof(jwt);
+        let answer = server.post("/oauth2/token", &[("grant_type", "client_credentials"), kind, own]).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+    for object in [&good, &bad] {
+        let request = Authorize::of("signs", "https://rp.example/cb").set("request", object);
+        server.assert_page(&request, 400, "invalid_request_object").await;
+    }
+    let posted = [("grant_type", "client_credentials"), ("client_id", "signs"), ("client_secret", secret.as_str())];
+    server.post("/oauth2/token", &posted).await.assert_error(401, "invalid_client");
+    vec![("sealed secret", secret), ("client assertion", good), ("wrong client assertion", bad)]
 }
 
 /// The parts of a secret that must not be found: whole, and a piece long enough to be no chance.

@@ -1,11 +1,10 @@
 //! The flags of a client's metadata, by the names of Hydra's command line.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
-use serde_json::Value;
 
 use super::key_flags::KeyFlags;
-use crate::cli::Misuse;
+use crate::cli::input;
 use crate::oauth::client_metadata::{ClientMetadata, GrantType};
 
 /// What is not given stays as it is; a list is replaced as a whole, and one empty value empties it.
@@ -20,7 +19,7 @@ pub struct Flags {
     /// `authorization_code`, `refresh_token`, `client_credentials`, or `implicit` for tokens from the browser. Repeatable.
     #[arg(long = "grant-type", value_name = "TYPE", value_delimiter = ',')]
     grant_types: Option<Vec<String>>,
-    /// `code`, or what else `oauth2.response_types` of the server offers: `id_token`, "code id_token", … Repeatable.
+    /// `code`, or what else `oauth2.response_types` of the server offers: `id_token`, `code id_token`, … Repeatable.
     #[arg(long = "response-type", value_name = "TYPE", value_delimiter = ',')]
     response_types: Option<Vec<String>>,
     /// What the client may ask for: `openid offline_access profile`. Repeatable.
@@ -41,7 +40,7 @@ pub struct Flags {
     /// An origin whose scripts may call the server: `https://app.example.com`. Repeatable.
     #[arg(long = "allowed-cors-origin", value_name = "ORIGIN", value_delimiter = ',')]
     allowed_cors_origins: Option<Vec<String>>,
-    /// Tells the consent application not to ask; the server does not skip by itself.
+    /// For a client of your own: people are not asked for their consent. A consent application is told not to ask either.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     skip_consent: Option<bool>,
     /// The client's logo, for the consent page.
@@ -109,7 +108,7 @@ impl Flags {
             client.skip_consent = skip;
         }
         if let Some(text) = &self.metadata {
-            client.metadata = json(text, "--metadata")?;
+            client.metadata = input::json(text, "--metadata")?;
         }
         Ok(())
     }
@@ -126,17 +125,13 @@ pub fn fill_in(client: &mut ClientMetadata) {
     }
 }
 
-/// A value that is given as JSON on the command line.
-pub(super) fn json(text: &str, flag: &str) -> Result<Value> {
-    serde_json::from_str(text).with_context(|| Misuse(format!("{flag} is not JSON")))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
     use serde_json::json;
 
     use super::*;
+    use crate::cli::Misuse;
 
     #[derive(Parser)]
     struct Line {
@@ -213,7 +208,10 @@ mod tests {
         assert_eq!((client.jwks, client.id_token_signed_response_alg.as_str()), (json!({"keys": []}), "ES256"));
         assert_eq!((client.request_uris.len(), client.subject_type.as_str()), (1, "pairwise"));
         assert_eq!((client.default_max_age, client.require_signed_request_object), (Some(60), true));
-        assert!(read(&["--jwks", "{"]).apply(&mut ClientMetadata::default()).unwrap_err().is::<Misuse>());
+        for text in ["{", "-----BEGIN PRIVATE KEY-----"] {
+            let error = read(&["--jwks", text]).apply(&mut ClientMetadata::default()).unwrap_err();
+            assert!(error.is::<Misuse>() && !format!("{error:#}").contains("PRIVATE"), "{error:#}");
+        }
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::flags::json;
 use crate::cli::input;
 use crate::oauth::client_metadata::ClientMetadata;
 
@@ -11,7 +10,7 @@ use crate::oauth::client_metadata::ClientMetadata;
 #[derive(Clone, Debug, Default, PartialEq, Args)]
 pub struct KeyFlags {
     /// The client's public keys as a JWK set, JSON; `-` reads it from standard input.
-    #[arg(long, value_name = "JSON", conflicts_with = "jwks_uri")]
+    #[arg(long, value_name = "JSON", conflicts_with = "jwks_uri", allow_hyphen_values = true)]
     jwks: Option<String>,
     /// Where the client's public keys are.
     #[arg(long, value_name = "URI")]
@@ -93,7 +92,7 @@ impl KeyFlags {
             let text = input::given(text, "the client's keys")?;
             client.jwks = match text.expose() {
                 "" => serde_json::Value::Null,
-                text => json(text, "--jwks")?,
+                text => input::json(text, "--jwks")?,
             };
         }
         if let Some(uris) = &self.request_uris {

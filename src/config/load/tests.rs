@@ -81,6 +81,8 @@ fn the_defaults_are_hydras_and_safe() {
     assert_eq!((argon2.memory_kib, argon2.iterations, argon2.parallelism), (19456, 2, 1));
     assert_eq!(config.accounts.unremembered_session, hours(12));
     assert_eq!(config.keys.max_age, Duration::from_mins(5));
+    assert_eq!(config.keys.publish_ahead, Duration::from_mins(10));
+    assert_eq!(config.keys.rotation_interval, Some(Duration::from_hours(90 * 24)));
     let limits = &config.limits;
     assert_eq!((limits.login_per_account, limits.login_per_address), (10, 50));
     assert_eq!(limits.login_window, Duration::from_mins(5));

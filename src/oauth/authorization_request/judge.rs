@@ -4,6 +4,7 @@ use super::{AuthorizationRequest, Context, Prompt, ReplyTo, repeated};
 use crate::id::{ClientId, Subject};
 use crate::oauth::claims_request::{ClaimsRequest, base_name};
 use crate::oauth::client_metadata::ClientMetadata;
+use crate::oauth::id_token::is_reserved;
 use crate::oauth::params::Params;
 use crate::oauth::pkce::Challenge;
 use crate::oauth::response_mode::ResponseType;
@@ -36,8 +37,7 @@ pub(super) fn judge(
         }
     }
     let mut claims = ClaimsRequest::parse(params.get("claims"), params.get("claims_locales"))?;
-    let hinted = params.get("id_token_hint").map(context.hint).transpose()?;
-    let subjects = who_may_answer(hinted, &claims)?;
+    let subjects = who_may_answer(params, context.hinted, &claims)?;
     let essential_acr = claims.essential_acr();
     if !essential_acr.is_empty() && !essential_acr.iter().any(|acr| acr::SUPPORTED.contains(&acr.as_str())) {
         // Before anybody is asked to sign in in vain.
@@ -63,12 +63,17 @@ pub(super) fn judge(
 }
 
 /// Whom `id_token_hint` and the claim `sub` name (OpenID Connect Core sections 3.1.2.2 and 5.5.1).
-fn who_may_answer(hinted: Option<Subject>, claims: &ClaimsRequest) -> Result<Vec<Subject>> {
-    let asked: Vec<Subject> = claims.subjects().into_iter().map(Subject::new).collect();
-    match hinted {
-        None => Ok(asked),
-        Some(hinted) if asked.is_empty() || asked.contains(&hinted) => Ok(vec![hinted]),
-        Some(_) => Err(ErrorCode::LoginRequired.because("id_token_hint and claims ask for two different persons.")),
+fn who_may_answer(params: &Params, hinted: Option<&Subject>, claims: &ClaimsRequest) -> Result<Vec<Subject>> {
+    let two = || ErrorCode::LoginRequired.because("The request asks for two different persons.");
+    let asked = claims.subjects().ok_or_else(two)?;
+    let asked: Vec<Subject> = asked.into_iter().map(Subject::new).collect();
+    match (params.get("id_token_hint"), hinted) {
+        (None, _) => Ok(asked),
+        (Some(_), Some(hinted)) if asked.is_empty() || asked.contains(hinted) => Ok(vec![hinted.clone()]),
+        (Some(_), Some(_)) => Err(two()),
+        (Some(_), None) => {
+            Err(ErrorCode::InvalidRequest.because("id_token_hint is not an ID token of this server for this client."))
+        }
     }
 }
 
@@ -76,6 +81,9 @@ fn who_may_answer(hinted: Option<Subject>, claims: &ClaimsRequest) -> Result<Vec
 /// asked for where the operator has published it. Others are ignored (OpenID Connect Core section 5.5).
 fn may_ask_for(context: &Context<'_>, name: &str) -> bool {
     let base = base_name(name);
+    if is_reserved(base) {
+        return false;
+    }
     match claims::scope_of(base) {
         Some(opening) => {
             let registered = context.client.scope(context.default_scope);

@@ -10,7 +10,7 @@ fn client(json: &serde_json::Value) -> ClientMetadata {
 fn ask(client: &ClientMetadata, query: &str) -> Result<AuthorizationRequest, Refused> {
     let params = Params::parse(query.as_bytes()).unwrap();
     let id = client_id(&params)?;
-    let hint = |_: &str| Ok(Subject::new("alice"));
+    let hinted = Subject::new("alice");
     let context = Context {
         client,
         default_scope: &[],
@@ -18,13 +18,12 @@ fn ask(client: &ClientMetadata, query: &str) -> Result<AuthorizationRequest, Ref
         pkce_enforced: false,
         response_types: ResponseType::ALL,
         supported_claims: &["role".to_owned()],
-        hint: &hint,
+        hinted: Some(&hinted),
     };
     validate(&params, &id, &context)
 }
 
-const GOOD: &str =
-    "client_id=web&redirect_uri=https%3A%2F%2Frp.example%2Fcb&response_type=code&scope=openid&state=s";
+const GOOD: &str = "client_id=web&redirect_uri=https%3A%2F%2Frp.example%2Fcb&response_type=code&scope=openid&state=s";
 
 fn back(outcome: Result<AuthorizationRequest, Refused>) -> ErrorCode {
     match outcome {
@@ -137,7 +136,8 @@ fn mode(outcome: &Result<AuthorizationRequest, Refused>) -> ResponseMode {
 fn every_response_type_has_its_mode_for_errors_too() {
     let all = front(&serde_json::json!({}));
     for kind in ResponseType::ALL {
-        let query = GOOD.replace("response_type=code&", &format!("response_type={}&nonce=n&", kind.as_str().replace(' ', "+")));
+        let query =
+            GOOD.replace("response_type=code&", &format!("response_type={}&nonce=n&", kind.as_str().replace(' ', "+")));
         let asked = ask(&all, &query);
         assert_eq!((mode(&asked), asked.unwrap().response_type), (kind.default_mode(), *kind));
         assert_eq!(mode(&ask(&all, &format!("{query}&response_mode=form_post"))), ResponseMode::FormPost);
@@ -172,8 +172,9 @@ fn a_response_type_needs_its_grant_types() {
     let no_implicit = front(&serde_json::json!({"grant_types": ["authorization_code"]}));
     let no_code = front(&serde_json::json!({"grant_types": ["implicit"]}));
     for kind in ResponseType::ALL {
-        let query = GOOD.replace("response_type=code&", &format!("response_type={}&nonce=n&", kind.as_str().replace(' ', "+")));
-        let implicit = kind.gives_token() || kind.gives_id_token();
+        let query =
+            GOOD.replace("response_type=code&", &format!("response_type={}&nonce=n&", kind.as_str().replace(' ', "+")));
+        let implicit = kind.is_front();
         assert_eq!(ask(&no_implicit, &query).is_err(), implicit, "{kind:?}");
         assert_eq!(ask(&no_code, &query).is_err(), kind.gives_code(), "{kind:?}");
     }
@@ -183,8 +184,10 @@ fn a_response_type_needs_its_grant_types() {
 #[test]
 fn claims_by_name_stay_within_the_registered_scope() {
     let web = client(&serde_json::json!({}));
-    let claims = serde_json::json!({"userinfo": {"name": null, "email": null, "role": null, "other": null, "name#de": null}});
-    let query: String = url::form_urlencoded::Serializer::new(GOOD.to_owned()).append_pair("claims", &claims.to_string()).finish();
+    let claims =
+        serde_json::json!({"userinfo": {"name": null, "email": null, "role": null, "other": null, "name#de": null}});
+    let query: String =
+        url::form_urlencoded::Serializer::new(GOOD.to_owned()).append_pair("claims", &claims.to_string()).finish();
     let request = ask(&web, &query).unwrap();
     assert_eq!(request.claims.names().collect::<Vec<_>>(), ["name", "name#de", "role"]);
     let beside: Vec<_> = request.claims_beside(&request.scope).collect();
@@ -198,7 +201,8 @@ fn claims_by_name_stay_within_the_registered_scope() {
 fn who_and_how_surely_can_be_asked_for() {
     let web = client(&serde_json::json!({}));
     let with = |claims: serde_json::Value, more: &str| {
-        let query = url::form_urlencoded::Serializer::new(GOOD.to_owned()).append_pair("claims", &claims.to_string()).finish();
+        let query =
+            url::form_urlencoded::Serializer::new(GOOD.to_owned()).append_pair("claims", &claims.to_string()).finish();
         ask(&web, &format!("{query}{more}"))
     };
     let sub = serde_json::json!({"id_token": {"sub": {"value": "bob"}}});

@@ -20,10 +20,15 @@ impl GrantType {
 
     /// Those of the token endpoint, RFC 6749 section 5.2; compared with its case.
     pub fn parse(text: &str) -> Result<Self> {
-        Self::ALL.iter().filter(|grant| **grant != Self::Implicit).copied().find(|grant| grant.as_str() == text).ok_or_else(|| {
-            ErrorCode::UnsupportedGrantType
-                .because("The grant_type must be authorization_code, refresh_token or client_credentials.")
-        })
+        Self::ALL
+            .iter()
+            .filter(|grant| **grant != Self::Implicit)
+            .copied()
+            .find(|grant| grant.as_str() == text)
+            .ok_or_else(|| {
+                ErrorCode::UnsupportedGrantType
+                    .because("The grant_type must be authorization_code, refresh_token or client_credentials.")
+            })
     }
 
     pub const fn as_str(self) -> &'static str {

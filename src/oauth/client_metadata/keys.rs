@@ -23,10 +23,6 @@ impl ClientMetadata {
         if self.auth_method() == AuthMethod::PrivateKeyJwt && !has_keys {
             return Err(refused("Field jwks or jwks_uri must be set for token_endpoint_auth_method private_key_jwt."));
         }
-        let is_asymmetric = |alg: &str| !alg.is_empty() && alg != "none" && !alg.starts_with("HS");
-        if is_asymmetric(&self.request_object_signing_alg) && !has_keys {
-            return Err(refused("Field jwks or jwks_uri must be set for this request_object_signing_alg."));
-        }
         if self.is_public() && self.needs_secret_back() {
             return Err(refused("A client without a secret can not have an algorithm of the HS family."));
         }
@@ -64,6 +60,26 @@ impl ClientMetadata {
             return Err(refused("Field request_object_encryption_enc needs the _alg beside it."));
         }
         Ok(())
+    }
+
+    /// Whether something is signed or checked with the client's secret itself, so that its hash is not enough.
+    pub fn needs_secret_back(&self) -> bool {
+        self.auth_method() == AuthMethod::SecretJwt || self.signing_algs().iter().any(|alg| alg.starts_with("HS"))
+    }
+
+    /// What is signed for the client or by it, in the names of RFC 7518 section 3.1.
+    fn signing_algs(&self) -> [&str; 4] {
+        [
+            &self.token_endpoint_auth_signing_alg,
+            &self.id_token_signed_response_alg,
+            &self.userinfo_signed_response_alg,
+            &self.request_object_signing_alg,
+        ]
+    }
+
+    /// Whether there is anything that the client would need a secret for.
+    pub fn has_use_for_secret(&self) -> bool {
+        self.needs_secret_back() || matches!(self.auth_method(), AuthMethod::Basic | AuthMethod::Post)
     }
 
     /// RFC 7518 section 3.2: a key of an HMAC is as long as the hash at least. Only where the secret is one.

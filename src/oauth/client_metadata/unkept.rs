@@ -44,10 +44,7 @@ mod tests {
     #[test]
     fn what_is_demanded_and_not_kept_is_refused() {
         let read = |json: &str| serde_json::from_str::<ClientMetadata>(json).unwrap();
-        for demand in [
-            r#"{"dpop_bound_access_tokens": true}"#,
-            r#"{"require_pushed_authorization_requests": true}"#,
-        ] {
+        for demand in [r#"{"dpop_bound_access_tokens": true}"#, r#"{"require_pushed_authorization_requests": true}"#] {
             assert!(read(demand).unkept.check().is_err(), "{demand}");
         }
         let idle = read(r#"{"dpop_bound_access_tokens": false, "require_pushed_authorization_requests": null}"#);

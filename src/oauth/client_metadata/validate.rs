@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::slice;
 
-use super::{AuthMethod, ClientMetadata, GrantType};
-use crate::config::Config;
-use crate::jose::{Algorithm, ContentEncryption, KeyManagement, MacAlgorithm};
+use super::{AuthMethod, ClientMetadata, Rules};
 use crate::oauth::response_mode::ResponseType;
 use crate::oauth::scope::Scope;
 use crate::oauth::{Error, ErrorCode, Result, redirect_uri};
@@ -14,74 +12,6 @@ pub(super) const MAX_URI_BYTES: usize = 2048;
 pub(super) const MAX_ENTRIES: usize = 50;
 /// Of a name that pages show, in characters.
 const MAX_NAME: usize = 200;
-
-/// What this server honours: metadata that asks for anything else is refused, because a client that is registered with
-/// it would believe in it. The server's own metadata is made of the same lists.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// Plain http redirect and logout URIs are fine.
-    pub dev: bool,
-    pub grant_types: Vec<&'static str>,
-    pub response_types: Vec<ResponseType>,
-    pub auth_methods: Vec<&'static str>,
-    pub subject_types: Vec<&'static str>,
-    /// Of ID tokens. Userinfo may be signed by the same, and besides with nothing.
-    pub id_token_algs: Vec<String>,
-    pub userinfo_algs: Vec<String>,
-    pub assertion_algs: Vec<&'static str>,
-    pub request_object_algs: Vec<&'static str>,
-    pub encryption_algs: Vec<&'static str>,
-    pub encryption_encs: Vec<&'static str>,
-    pub access_token_strategies: Vec<&'static str>,
-    pub request_by_value: bool,
-    pub request_by_reference: bool,
-}
-
-impl Rules {
-    pub fn of(config: &Config) -> Self {
-        let mut subject_types = vec!["public"];
-        subject_types.extend(config.oidc.pairwise_salt.is_some().then_some("pairwise"));
-        Self {
-            subject_types,
-            id_token_algs: config.oidc.signing_algs.clone(),
-            request_by_value: config.oidc.request_by_value,
-            request_by_reference: config.oidc.request_by_reference,
-            ..Self::new(config.dev, &config.oauth2.response_types)
-        }
-        .with_userinfo_algs()
-    }
-
-    pub(in crate::oauth) fn new(dev: bool, response_types: &[ResponseType]) -> Self {
-        let is_front = |kind: &ResponseType| kind.gives_token() || kind.gives_id_token();
-        let implicit = response_types.iter().any(is_front);
-        let offered = |grant: &&GrantType| implicit || **grant != GrantType::Implicit;
-        let macs = MacAlgorithm::ALL.map(MacAlgorithm::as_str);
-        let signed: Vec<_> = Algorithm::ALL.map(Algorithm::as_str).into_iter().chain(macs).collect();
-        Self {
-            dev,
-            grant_types: GrantType::ALL.iter().filter(offered).map(|grant| grant.as_str()).collect(),
-            response_types: response_types.to_vec(),
-            auth_methods: AuthMethod::ALL.iter().map(|method| method.as_str()).collect(),
-            subject_types: vec!["public"],
-            id_token_algs: signed.iter().map(|&alg| alg.to_owned()).collect(),
-            userinfo_algs: Vec::new(),
-            assertion_algs: signed.clone(),
-            request_object_algs: ["none"].into_iter().chain(signed).collect(),
-            encryption_algs: KeyManagement::ALL.map(KeyManagement::as_str).to_vec(),
-            encryption_encs: ContentEncryption::ALL.map(ContentEncryption::as_str).to_vec(),
-            access_token_strategies: vec!["opaque", "jwt"],
-            request_by_value: true,
-            request_by_reference: true,
-        }
-        .with_userinfo_algs()
-    }
-
-    pub(in crate::oauth) fn with_userinfo_algs(mut self) -> Self {
-        let signed = self.id_token_algs.iter().filter(|alg| *alg != "none").cloned();
-        self.userinfo_algs = std::iter::once("none".to_owned()).chain(signed).collect();
-        self
-    }
-}
 
 impl ClientMetadata {
     /// Whether the server can keep what this promises: `invalid_redirect_uri`, or `invalid_client_metadata` that names
@@ -100,7 +30,6 @@ impl ClientMetadata {
 
     /// The one table of fields that have a few values only.
     fn check_choices(&self, rules: &Rules) -> Result<()> {
-        let words = |list: &[String]| list.iter().cloned().collect::<Vec<_>>();
         let named = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         let choices: [(&str, &[String], Vec<String>); 15] = [
             ("grant_types", &self.grant_types, named(&rules.grant_types)),
@@ -112,8 +41,8 @@ impl ClientMetadata {
             ),
             ("application_type", one(&self.application_type), named(&["web", "native"])),
             ("subject_type", one(&self.subject_type), named(&rules.subject_types)),
-            ("id_token_signed_response_alg", one(&self.id_token_signed_response_alg), words(&rules.id_token_algs)),
-            ("userinfo_signed_response_alg", one(&self.userinfo_signed_response_alg), words(&rules.userinfo_algs)),
+            ("id_token_signed_response_alg", one(&self.id_token_signed_response_alg), rules.id_token_algs.clone()),
+            ("userinfo_signed_response_alg", one(&self.userinfo_signed_response_alg), rules.userinfo_algs.clone()),
             ("access_token_strategy", one(&self.access_token_strategy), named(&rules.access_token_strategies)),
             ("request_object_signing_alg", one(&self.request_object_signing_alg), named(&rules.request_object_algs)),
             (
@@ -175,8 +104,7 @@ impl ClientMetadata {
                     allowed.join(", ")
                 )));
             };
-            let front = kind.gives_token() || kind.gives_id_token();
-            if front && !self.has_grants_of(kind) {
+            if kind.is_front() && !self.has_grants_of(kind) {
                 let code = if kind.gives_code() { "authorization_code and implicit" } else { "implicit" };
                 return Err(refused(format!(
                     "Field grant_types must have {code} for the response type {}.",
@@ -259,7 +187,10 @@ pub(super) mod tests {
     use super::*;
 
     pub fn check(client: Value) -> Result<()> {
-        serde_json::from_value::<ClientMetadata>(client).unwrap().with_defaults(&[]).validate(&Rules::new(false, &[ResponseType::Code]))
+        serde_json::from_value::<ClientMetadata>(client)
+            .unwrap()
+            .with_defaults(&[])
+            .validate(&Rules::new(false, &[ResponseType::Code]))
     }
 
     pub fn fault(client: &Value) -> (&'static str, String) {

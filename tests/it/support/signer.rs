@@ -43,6 +43,15 @@ impl Signer {
         self.key.kid()
     }
 
+    pub fn alg(&self) -> &'static str {
+        self.key.alg().as_str()
+    }
+
+    /// By the server's own code, in any of its algorithms.
+    pub fn sign_as_we_do(&self, claims: &Value) -> String {
+        self.key.sign("JWT", claims).unwrap()
+    }
+
     pub fn sign(&self, claims: &Value) -> String {
         self.sign_as(&json!({ "alg": self.key.alg().as_str(), "kid": self.kid() }), claims)
     }
@@ -53,7 +62,8 @@ impl Signer {
     }
 
     pub fn sign_text(&self, header: &str, claims: &str) -> String {
-        let alg = serde_json::from_str::<Value>(header).ok().and_then(|header| header["alg"].as_str().map(str::to_owned));
+        let alg =
+            serde_json::from_str::<Value>(header).ok().and_then(|header| header["alg"].as_str().map(str::to_owned));
         assemble(header, claims, |message| self.signature(alg.as_deref().unwrap_or_default(), message))
     }
 
@@ -124,5 +134,8 @@ pub fn assertion(server: &Server, client: &str) -> Value {
 
 /// The parameters that an assertion travels in.
 pub fn proof(assertion: &str) -> [(&'static str, &str); 2] {
-    [("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", assertion)]
+    [
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", assertion),
+    ]
 }

@@ -53,6 +53,7 @@ impl Site {
         self.put_as(path, 200, body);
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a document is handed over")]
     pub fn put_as(&self, path: &str, status: u16, body: impl ToString) {
         self.state.documents.lock().unwrap().insert(path.to_owned(), (status, body.to_string()));
     }

@@ -4,10 +4,11 @@
 pub mod clients;
 pub mod introspection;
 mod page;
+pub mod registration_tokens;
 pub mod users;
 
 use axum::Router;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
 pub use self::page::{Asked, Page};
 use crate::app::App;
@@ -15,9 +16,11 @@ use crate::http::health;
 
 /// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
 pub fn routes() -> Router<App> {
-    let resources: [(&str, MethodRouter<App>); 8] = [
+    let resources: [(&str, MethodRouter<App>); 10] = [
         ("/clients", get(clients::on_list).post(clients::on_post)),
         ("/clients/{id}", get(clients::on_get).put(clients::on_put).delete(clients::on_delete)),
+        ("/registration-tokens", get(registration_tokens::on_list).post(registration_tokens::on_post)),
+        ("/registration-tokens/{id}", delete(registration_tokens::on_delete)),
         ("/users", get(users::on_list).post(users::on_post)),
         ("/users/{id}", get(users::on_get).put(users::on_put).delete(users::on_delete)),
         ("/oauth2/introspect", post(introspection::on_post)),

@@ -31,6 +31,8 @@ pub struct Guard {
     pub verified_secrets: VerifiedSecrets,
     pub per_account: Attempts,
     pub per_address: Attempts,
+    /// Clients that register themselves, by their address.
+    pub registrations: Attempts,
 }
 
 impl App {
@@ -54,6 +56,7 @@ impl App {
             verified_secrets: VerifiedSecrets::default(),
             per_account: Attempts::new(limits.login_per_account, limits.login_window),
             per_address: Attempts::new(limits.login_per_address, limits.login_window),
+            registrations: Attempts::new(config.oidc.registration.per_address, config.oidc.registration.window),
         };
         Ok(Self {
             keys: Keys::new(&config),

@@ -77,7 +77,7 @@ fn two_methods() -> Error {
 
 /// RFC 6749 section 2.3.1: id and secret are each form-encoded before they are joined. Another scheme is no
 /// authentication of a client.
-fn basic(header: &str) -> Result<Option<(String, Secret)>> {
+pub fn basic(header: &str) -> Result<Option<(String, Secret)>> {
     let Some((scheme, rest)) = header.split_once(' ') else { return Ok(None) };
     if !scheme.eq_ignore_ascii_case("basic") {
         return Ok(None);

@@ -24,7 +24,7 @@ pub async fn check(app: &App, metadata: &ClientMetadata, before: Option<&ClientM
         }
     }
     let uri = &metadata.jwks_uri;
-    if !uri.is_empty() && before.is_none_or(|before| before.jwks_uri != *uri) {
+    if has_changed(uri, before) {
         match app.fetch.key_set(uri, None, app.clock.now()).await {
             Some(keys) if keys.keys().is_empty() => tracing::warn!(uri, "a jwks_uri has no key that can be used"),
             Some(_) => {}
@@ -32,6 +32,45 @@ pub async fn check(app: &App, metadata: &ClientMetadata, before: Option<&ClientM
         }
     }
     Ok(())
+}
+
+/// The same for a client that nobody vouches for: its keys must be there, and none of the places that it will have us call
+/// later is one that we never would.
+pub async fn check_of_stranger(app: &App, metadata: &ClientMetadata, before: Option<&ClientMetadata>) -> Result<()> {
+    let later = [
+        ("logo_uri", std::slice::from_ref(&metadata.logo_uri)),
+        ("backchannel_logout_uri", std::slice::from_ref(&metadata.backchannel_logout_uri)),
+        ("request_uris", &metadata.request_uris),
+        ("jwks_uri", std::slice::from_ref(&metadata.jwks_uri)),
+        ("sector_identifier_uri", std::slice::from_ref(&metadata.sector_identifier_uri)),
+    ];
+    for (field, uris) in later {
+        if !uris.iter().filter(|uri| !uri.is_empty()).all(|uri| app.fetch.may_call(uri)) {
+            return Err(unfit(field));
+        }
+    }
+    let uri = &metadata.jwks_uri;
+    if has_changed(uri, before) {
+        let keys = app.fetch.key_set(uri, None, app.clock.now()).await;
+        keys.filter(|keys| !keys.keys().is_empty()).ok_or_else(|| unfit("jwks_uri"))?;
+    }
+    check(app, metadata, before).await
+}
+
+/// Whether [`check_of_stranger`] will call somebody for what has changed since `before`.
+pub fn are_to_be_fetched(metadata: &ClientMetadata, before: &ClientMetadata) -> bool {
+    let sector = !metadata.sector_identifier_uri.is_empty()
+        && (before.sector_identifier_uri != metadata.sector_identifier_uri
+            || before.redirect_uris != metadata.redirect_uris);
+    sector || has_changed(&metadata.jwks_uri, Some(before))
+}
+
+fn has_changed(jwks_uri: &str, before: Option<&ClientMetadata>) -> bool {
+    !jwks_uri.is_empty() && before.is_none_or(|before| before.jwks_uri != jwks_uri)
+}
+
+fn unfit(field: &str) -> Error {
+    ErrorCode::InvalidClientMetadata.because(format!("Field {field} does not lead to a document that can be used."))
 }
 
 /// Makes the keys of ours that this client will need and nobody has needed before, so that they have been published for as

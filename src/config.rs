@@ -8,6 +8,7 @@ pub mod duration;
 mod load;
 mod problem;
 mod raw;
+mod registration;
 mod rules;
 mod schema;
 mod setting;
@@ -25,6 +26,7 @@ use url::Url;
 
 pub use self::load::Loaded;
 pub use self::problem::{Place, Problem};
+pub use self::registration::{Registration, TrustedIssuer, TrustedKeys, UntrustedRedirects};
 pub use self::schema::schema;
 use crate::secret::Secret;
 
@@ -230,6 +232,8 @@ pub struct Oidc {
     pub pairwise_salt: Option<Secret>,
     /// `oidc.dynamic_client_registration.default_scope`: the scope of clients that name none.
     pub default_scope: Vec<String>,
+    /// `oidc.dynamic_client_registration`, the rest of it.
+    pub registration: Registration,
     /// `webfinger.oidc_discovery.supported_scope`.
     pub supported_scope: Vec<String>,
     /// `webfinger.oidc_discovery.supported_claims`.

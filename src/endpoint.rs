@@ -9,6 +9,7 @@ pub mod jwks;
 pub mod login;
 pub mod logo;
 pub mod logout;
+pub mod registration;
 pub mod revocation;
 pub mod style;
 pub mod token;

@@ -11,12 +11,14 @@ mod remembered;
 
 use std::error::Error as _;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
@@ -107,6 +109,10 @@ enum Scheme {
 }
 
 impl Guard {
+    fn may_reach_private(&self) -> bool {
+        self.private_allowed || !self.networks.is_empty()
+    }
+
     fn admits(&self, address: IpAddr, scheme: Scheme) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
             || match reach(address) {
@@ -119,12 +125,25 @@ impl Guard {
 
 impl Fetch {
     pub fn new(config: &Clients) -> Result<Self, SetupError> {
+        let system: Lookup = Arc::new(|name| {
+            Box::pin(async move {
+                let found = tokio::net::lookup_host((name, 0)).await?;
+                Ok(found.map(|address| address.ip()).collect())
+            })
+        });
+        Self::with_lookup(config, &system)
+    }
+
+    fn with_lookup(config: &Clients, lookup: &Lookup) -> Result<Self, SetupError> {
         let guard = Arc::new(Guard {
             private_allowed: !config.disallow_private_ip_ranges,
             networks: config.allowed_networks.clone(),
         });
         let tls = tls(config)?;
-        let guarded = |scheme| client(&tls).dns_resolver(Resolver { guard: Arc::clone(&guard), scheme }).build();
+        let guarded = |scheme| {
+            let resolver = Resolver { guard: Arc::clone(&guard), scheme, lookup: Arc::clone(lookup) };
+            client(&tls).dns_resolver(resolver).build()
+        };
         Ok(Self {
             secure: guarded(Scheme::Https)?,
             plain: guarded(Scheme::Http)?,
@@ -160,6 +179,21 @@ impl Fetch {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
         self.send(request, limit).await
+    }
+
+    /// Whether the URL is one that could ever be called. Says nothing of what a name leads to: that may change, and is judged
+    /// at every call.
+    pub fn may_call(&self, url: &str) -> bool {
+        let Ok(url) = Url::parse(url) else { return false };
+        // Without TLS only a network of the operator's own is called, and so are names that only it can know.
+        let is_inside = match url.host() {
+            Some(Host::Domain(name)) => {
+                (url.scheme() == "http" || is_internal_name(name)) && !self.guard.may_reach_private()
+            }
+            _ => false,
+        };
+        let is_exempt = self.exceptions.iter().any(|exception| is_same(exception, &url));
+        self.client(&url).is_ok() && (is_exempt || !is_inside)
     }
 
     /// The client whose guard fits the URL. A name is judged later, when it is looked up; an address in the URL never is
@@ -220,6 +254,19 @@ fn is_same(exception: &Url, url: &Url) -> bool {
         && exception.path() == url.path()
 }
 
+/// Names that lead nowhere on the internet: of one label, or below a domain that is kept for networks of one's own
+/// (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`).
+fn is_internal_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    match name.rsplit_once('.') {
+        None => true,
+        Some((_, last)) => {
+            matches!(last, "local" | "localhost" | "internal" | "lan" | "home" | "corp" | "intranet" | "onion")
+                || name.ends_with(".home.arpa")
+        }
+    }
+}
+
 fn is_fit_port(port: Option<u16>, scheme: Scheme) -> bool {
     match (port, scheme) {
         (Some(443), Scheme::Https) | (Some(80), Scheme::Http) => true,
@@ -269,17 +316,22 @@ fn tls(config: &Clients) -> Result<ClientConfig, SetupError> {
         .with_no_client_auth())
 }
 
+/// How names become addresses: as the system says.
+type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
+
 struct Resolver {
     guard: Arc<Guard>,
     scheme: Scheme,
+    lookup: Lookup,
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (guard, scheme) = (Arc::clone(&self.guard), self.scheme);
+        let (guard, scheme, lookup) = (Arc::clone(&self.guard), self.scheme, Arc::clone(&self.lookup));
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let fit: Vec<SocketAddr> = found.filter(|address| guard.admits(address.ip(), scheme)).collect();
+            let found = lookup(name.as_str().to_owned()).await?;
+            let fit = found.into_iter().filter(|address| guard.admits(*address, scheme));
+            let fit: Vec<_> = fit.map(|address| SocketAddr::new(address, 0)).collect();
             if fit.is_empty() {
                 return Err(Unfit.into());
             }

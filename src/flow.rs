@@ -18,6 +18,7 @@ pub use sign_in::{LoginPage, SignInFailure, SignedIn, login_page, refuse_login, 
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::config::UntrustedRedirects;
 use crate::id::{GrantId, SessionId, Subject};
 use crate::oauth::authorization_request::{self, AuthorizationRequest, Context, Refused, ReplyTo};
 use crate::oauth::interaction::{self, Next, Present, Remembered};
@@ -102,7 +103,13 @@ pub async fn begin(
     let now = app.clock.now();
     let id = authorization_request::client_id(params)?;
     let client = client(app, &id).await.map_err(Refused::Page)?;
-    let params = &*request_object::effective(app, params, &client).await?;
+    let ask_first = client.is_self_registered()
+        && app.config.oidc.registration.untrusted_redirects == UntrustedRedirects::Interstitial;
+    let asked = |refused: Refused| match refused {
+        Refused::Back(reply_to, error) if ask_first => Refused::Ask(reply_to, error),
+        other => other,
+    };
+    let params = &*request_object::effective(app, params, &client).await.map_err(asked)?;
     let hinted = match params.get("id_token_hint") {
         Some(token) => hint::read(app, token, now).await.map_err(Refused::Page)?,
         None => None,
@@ -116,14 +123,14 @@ pub async fn begin(
         supported_claims: &app.config.oidc.supported_claims,
         hinted: hinted.as_ref().and_then(|hinted| hinted.subject_for(&client)),
     };
-    let request = authorization_request::validate(params, &id, &context)?;
+    let request = authorization_request::validate(params, &id, &context).map_err(asked)?;
     let flow =
         Flow { id: GrantId::new(now), browser: browser.id, request, requested_at: now, session: None, fresh: false };
     let session = match session {
-        Some(id) => app.store.session(id, now).await.map_err(|error| flow.back(error.into()))?,
+        Some(id) => app.store.session(id, now).await.map_err(|error| asked(flow.back(error.into())))?,
         None => None,
     };
-    step(app, flow, &client, session, now).await
+    step(app, flow, &client, session, now).await.map_err(asked)
 }
 
 /// The visit with a `login_verifier`: the login was decided.

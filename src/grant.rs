@@ -11,6 +11,7 @@ use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
 use crate::oauth::token::TokenResponse;
 use crate::oauth::{ErrorCode, Result};
+use crate::registration;
 use crate::store::client::Client;
 
 /// `resource` at the token endpoint: the access token is for these alone, of those that were granted (RFC 8707 section
@@ -45,10 +46,12 @@ pub async fn exchange(app: &App, client: &Client, form: &Params) -> Result<Token
     if !client.metadata().may_use(grant_type) {
         return Err(ErrorCode::UnauthorizedClient.because("The client is not registered for this grant type."));
     }
-    match grant_type {
+    let tokens = match grant_type {
         GrantType::AuthorizationCode => authorization_code::redeem(app, client, form).await,
         GrantType::RefreshToken => refresh_token::refresh(app, client, form).await,
         GrantType::ClientCredentials => client_credentials::issue(app, client, form).await,
         GrantType::Implicit => Err(ErrorCode::UnsupportedGrantType.because("The implicit grant has no token request.")),
-    }
+    }?;
+    registration::has_got_tokens(app, client, app.clock.now()).await;
+    Ok(tokens)
 }

@@ -32,6 +32,7 @@ pub mod client_secret;
 
 pub mod client_auth;
 pub mod issue;
+pub mod registration;
 pub mod token;
 
 pub mod flow;

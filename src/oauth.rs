@@ -14,6 +14,7 @@ pub mod jwt_claims;
 pub mod params;
 pub mod pkce;
 pub mod redirect_uri;
+pub mod registration;
 pub mod request_object;
 pub mod response_mode;
 pub mod scope;

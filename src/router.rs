@@ -6,13 +6,13 @@ use axum::Router;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
 use crate::admin;
 use crate::app::App;
 use crate::endpoint::{
-    authorize, consent, discovery, end_session, introspection, jwks, login, logo, logout, revocation, style, token,
-    userinfo,
+    authorize, consent, discovery, end_session, introspection, jwks, login, logo, logout, registration, revocation,
+    style, token, userinfo,
 };
 use crate::http::answer::JsonError;
 use crate::http::listener::Drain;
@@ -72,6 +72,15 @@ fn apis(app: &App) -> Router<App> {
         .route(path::USERINFO, get(userinfo::serve).post(userinfo::serve));
     if app.config.oauth2.public_introspection {
         routes = routes.route(path::INTROSPECTION, post(introspection::post));
+    }
+    for path in [path::REGISTRATION, path::REGISTRATION_OF_HYDRA] {
+        let (clients, client) = match app.config.oidc.registration.enabled {
+            true => {
+                (post(registration::post), get(registration::get).put(registration::put).delete(registration::delete))
+            }
+            false => (any(registration::disabled), any(registration::disabled)),
+        };
+        routes = routes.route(path, clients).route(&format!("{path}/{{id}}"), client);
     }
     let store = app.store.clone();
     let known: cors::KnownOrigin = Arc::new(move |origin| {

@@ -12,6 +12,7 @@ pub mod grant;
 pub mod interaction;
 pub mod key;
 pub mod migration;
+pub mod registration_token;
 pub mod replay;
 pub mod revoked_token;
 pub mod session;

@@ -36,6 +36,7 @@ mod tests {
             policy_uri: Some("data:text/html,<script>alert(1)</script>"),
             tos_uri: Some(" java\nscript:alert(1)"),
             redirect_host: EVIL,
+            is_verified: false,
         }
     }
 

@@ -88,6 +88,8 @@ pub async fn create(app: &App, input: Input) -> Result<Shown> {
         origin: "admin".to_owned(),
         created_at: now,
         updated_at: now,
+        used_at: None,
+        expires_at: None,
     };
     app.store.insert_client(&client).await.map_err(|error| match error {
         db::Error::Conflict => ErrorCode::Conflict.because("The client_id is in use, by a client or as a user's id."),
@@ -234,6 +236,8 @@ mod tests {
             origin: "admin".to_owned(),
             created_at: at,
             updated_at: at,
+            used_at: None,
+            expires_at: None,
         };
         let shown = serde_json::to_value(Shown::new(&client, None)).unwrap();
         assert_eq!(

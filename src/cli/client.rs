@@ -2,6 +2,7 @@
 
 mod flags;
 mod key_flags;
+mod registration_token;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
@@ -66,6 +67,11 @@ Examples:
         #[arg(required = true, value_name = "CLIENT")]
         ids: Vec<String>,
     },
+    /// Lets clients register themselves where an initial access token is required.
+    RegistrationToken {
+        #[command(subcommand)]
+        what: registration_token::What,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +120,7 @@ pub async fn run(args: &Clients, global: &Global) -> Result<()> {
             let client = Box::pin(open::with_app(global, async |app| Ok(clients::create(app, input).await?))).await;
             show_one(&client.context("the client was not created")?, format)
         }
+        What::RegistrationToken { what } => registration_token::run(what, global, format).await,
         What::List { name, owner } => {
             let filter = Filter { name: name.as_deref(), owner: owner.as_deref() };
             show_all(&list(global, filter).await?, format)

@@ -5,6 +5,7 @@
 //! is `Config`, which `rules.rs` makes.
 
 mod openid;
+mod registration;
 mod serve;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::openid::{IdToken, Oidc, SubjectIdentifiers};
+pub use self::registration::Registration;
 pub use self::serve::{Cookies, Cors, Pem, Serve, Tls};
 use super::setting::Setting;
 use super::value::{Lifetime, LogLevel};
@@ -196,17 +198,6 @@ pub struct Introspection {
     /// Serve `/oauth2/introspect` on the public port too, for authenticated clients.
     #[schemars(extend("default" = true))]
     pub public: Setting<bool>,
-}
-
-/// Registration of clients.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct Registration {
-    /// Let anybody register a client; this version does not have it yet.
-    #[schemars(extend("default" = false))]
-    pub enabled: Setting<bool>,
-    /// The scope of clients that name none.
-    #[schemars(extend("default" = ["offline_access", "offline", "openid"]))]
-    pub default_scope: Setting<Vec<String>>,
 }
 
 /// What is published under `/.well-known`.

@@ -3,6 +3,7 @@
 mod cookies;
 mod keys;
 mod listener;
+mod registration;
 mod secrets;
 mod urls;
 
@@ -136,9 +137,6 @@ fn oauth2(raw: &raw::OAuth2, check: &mut Check) -> OAuth2 {
 
 fn oidc(raw: &raw::Oidc, webfinger: &raw::Webfinger, check: &mut Check) -> Oidc {
     let registration = &raw.dynamic_client_registration;
-    let enabled = check.read(&registration.enabled);
-    let fix = "set it to false, and make clients with `hydrant client create` or the admin API";
-    check.rule(!enabled, &registration.enabled, "is something this version does not have yet", fix);
     Oidc {
         signing_algs: signing_algs(&raw.id_token, check),
         request_by_value: check.read(&raw.request_objects.by_value),
@@ -146,6 +144,7 @@ fn oidc(raw: &raw::Oidc, webfinger: &raw::Webfinger, check: &mut Check) -> Oidc 
         request_unsigned: check.read(&raw.request_objects.unsigned),
         pairwise_salt: pairwise_salt(&raw.subject_identifiers, check),
         default_scope: words(check, &registration.default_scope),
+        registration: registration::build(registration, check),
         supported_scope: words(check, &webfinger.oidc_discovery.supported_scope),
         supported_claims: words(check, &webfinger.oidc_discovery.supported_claims),
     }

@@ -81,11 +81,6 @@ const MISSING: &[Missing] = &[
         fix: "set it to false: keys are kept sealed in the database",
     },
     Missing {
-        key: "oidc.dynamic_client_registration.allow_secret_in_query",
-        harmless: Some("false"),
-        fix: "remove it: there is no dynamic client registration yet",
-    },
-    Missing {
         key: "serve.admin.tokens",
         harmless: None,
         fix: "remove it, and keep serve.admin.host on loopback or guard the port from outside",

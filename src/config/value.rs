@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
-use super::{AccessTokenStrategy, LogFormat, ResponseType, SameSite, ScopeClaim, ScopeStrategy, duration};
+use super::{
+    AccessTokenStrategy, LogFormat, ResponseType, SameSite, ScopeClaim, ScopeStrategy, TrustedIssuer, TrustedKeys,
+    UntrustedRedirects, duration,
+};
 use crate::secret::Secret;
 
 /// What was given for a key.
@@ -288,6 +291,30 @@ words!(AccessTokenStrategy {
     "jwt" => Self::Jwt,
 });
 
+words!(UntrustedRedirects {
+    "interstitial" => Self::Interstitial,
+    "redirect" => Self::Redirect,
+});
+
+impl Value for TrustedIssuer {
+    fn schema() -> serde_json::Value {
+        json!({ "type": "string" })
+    }
+    fn parse(given: &Given) -> Result<Self, String> {
+        let wrong = || "must be an issuer, a blank, and where its keys are: an https URL, or a JWK set".to_owned();
+        let (issuer, keys) = given.text()?.trim().split_once(' ').ok_or_else(wrong)?;
+        let keys = match keys.trim() {
+            set if set.starts_with('{') => {
+                let set: serde_json::Value = serde_json::from_str(set).map_err(|_| wrong())?;
+                let is_set = set["keys"].as_array().is_some_and(|keys| !keys.is_empty());
+                TrustedKeys::Here(is_set.then_some(set).ok_or_else(wrong)?)
+            }
+            url => TrustedKeys::At(<Url as Value>::parse(&Given::Text(url.to_owned())).map_err(|_| wrong())?),
+        };
+        Ok(Self { issuer: issuer.to_owned(), keys })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,6 +357,16 @@ mod tests {
         assert_eq!(Lifetime::parse(&text("-1")), Ok(Lifetime(None)));
         assert_eq!(Lifetime::parse(&text("1h")), Ok(Lifetime(Some(Duration::from_hours(1)))));
         assert!(Lifetime::parse(&text("-2")).is_err());
+    }
+
+    #[test]
+    fn who_is_trusted_has_keys() {
+        for good in ["https://d.example https://d.example/jwks", "https://d.example {\"keys\": [{\"kty\": \"RSA\"}]}"] {
+            assert_eq!(TrustedIssuer::parse(&text(good)).unwrap().issuer, "https://d.example");
+        }
+        for wrong in ["https://d.example", "https://d.example jwks", "https://d.example {}", "a {\"keys\": []}", ""] {
+            assert!(TrustedIssuer::parse(&text(wrong)).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -7,14 +7,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use crate::app::App;
 use crate::flow::{self, Browser, Outcome};
 use crate::http::cookies::{self, Cookies};
-use crate::http::page::{fault, page};
+use crate::http::page::{fault, fault_before, page};
 use crate::http::{answer, form};
 use crate::oauth::authorization_request::{Refused, ReplyTo};
 use crate::oauth::params::Params;
 use crate::oauth::response_mode::ResponseMode;
 use crate::oauth::server_metadata::path;
 use crate::oauth::{Error, ErrorCode};
-use crate::ui::form_post;
+use crate::ui::{self, form_post};
 
 /// The longest request that is sent on from POST to GET.
 pub const LONGEST_QUERY: usize = 4096;
@@ -73,7 +73,7 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
 fn wants_session(outcome: &Result<Outcome, Refused>) -> bool {
     match outcome {
         Ok(Outcome::Login(_)) => true,
-        Err(Refused::Back(_, error)) => error.code == ErrorCode::LoginRequired,
+        Err(Refused::Back(_, error) | Refused::Ask(_, error)) => error.code == ErrorCode::LoginRequired,
         _ => false,
     }
 }
@@ -102,6 +102,7 @@ impl Answer<'_> {
                 self.reply(&reply_to, &fields)
             }
             Err(Refused::Page(error)) => self.page(error),
+            Err(Refused::Ask(reply_to, error)) => self.ask(&reply_to, error),
             Err(Refused::Back(reply_to, error)) => {
                 answer::log(&error);
                 let fields = [("error", error.code.as_str()), ("error_description", error.description.as_ref())];
@@ -121,6 +122,23 @@ impl Answer<'_> {
             }
         }
         response
+    }
+
+    /// An error that goes to the client only if the person takes it there.
+    fn ask(&self, reply_to: &ReplyTo, error: Error) -> Response {
+        let host = ui::redirect_host(reply_to.redirect_uri());
+        let fields = [("error", error.code.as_str()), ("error_description", error.description.as_ref())];
+        let onward = match reply_to.mode() {
+            ResponseMode::Query | ResponseMode::Fragment => {
+                Some(reply_to.location(&self.app.config.urls.issuer, &fields))
+            }
+            ResponseMode::FormPost => None,
+        };
+        let description = format!(
+            "{} The application is not one that we know: it has registered itself, and its place is {host}.",
+            error.description
+        );
+        fault_before(self.app, self.headers, Error { description: description.into(), ..error }, onward.as_deref())
     }
 
     fn reply(&self, reply_to: &ReplyTo, fields: &[(&str, &str)]) -> Response {

@@ -10,6 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
+mod ssrf;
+
 const LIMIT: usize = 1000;
 
 fn config() -> Clients {

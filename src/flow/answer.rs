@@ -10,6 +10,7 @@ use crate::oauth::claims;
 use crate::oauth::claims_request::base_name;
 use crate::oauth::scope;
 use crate::oauth::token::{Code, Due};
+use crate::registration;
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::NewGrant;
@@ -84,6 +85,9 @@ pub(super) async fn finish(
     };
     let answer = answer.await.map_err(|error| flow.back(error))?;
     if app.store.insert_grant(&grant, kind.gives_token(), now).await.map_err(back)? {
+        if kind.gives_token() || kind.gives_id_token() {
+            registration::has_got_tokens(app, client, now).await;
+        }
         return Ok(Outcome::Answer(flow.request.reply_to, answer));
     }
     if app.store.grant(flow.id).await.map_err(back)?.is_some() {

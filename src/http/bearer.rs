@@ -79,7 +79,7 @@ fn two_tokens() -> Error {
 }
 
 /// The scheme in any case, one space, one token of its alphabet.
-fn from_header(headers: &HeaderMap) -> Result<Option<String>, BearerError> {
+pub fn from_header(headers: &HeaderMap) -> Result<Option<String>, BearerError> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let (first, second) = (lines.next(), lines.next());
     let Some(line) = first else { return Ok(None) };

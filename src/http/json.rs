@@ -17,12 +17,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = JsonError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, JsonError> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, state).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// The same before it is read.
+pub struct JsonBytes(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBytes {
+    type Rejection = JsonError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, JsonError> {
         if !is_json(request.headers()) {
             let refusal = ErrorCode::InvalidRequest.because("The Content-Type must be application/json.");
             return Err(refusal.with_status(415).into());
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable_body(&error))?;
-        Ok(Self(parse(&bytes)?))
+        Ok(Self(bytes))
     }
 }
 

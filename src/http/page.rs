@@ -55,6 +55,7 @@ pub fn client_card<'a>(client: &'a Client, redirect_host: &'a str, logo: Option<
         policy_uri: given(&metadata.policy_uri),
         tos_uri: given(&metadata.tos_uri),
         redirect_host,
+        is_verified: !client.is_self_registered(),
     }
 }
 
@@ -83,6 +84,11 @@ pub fn see_other(location: &str) -> Response {
 
 /// An error for whoever is at the browser; as JSON for those who would rather have that.
 pub fn fault(app: &App, headers: &HeaderMap, error: Error) -> Response {
+    fault_before(app, headers, error, None)
+}
+
+/// The same where there is a place to go on to.
+pub fn fault_before(app: &App, headers: &HeaderMap, error: Error, continue_url: Option<&str>) -> Response {
     if prefers_json(headers) {
         return JsonError(error).into_response();
     }
@@ -99,7 +105,7 @@ pub fn fault(app: &App, headers: &HeaderMap, error: Error) -> Response {
         code: error.code.as_str(),
         message: &error.description,
         request_id: headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()),
-        continue_url: None,
+        continue_url,
         retry: error.status == 503,
     };
     let response = page(answer::status(&error), fault.page(&look(app)), &ui::csp(None));

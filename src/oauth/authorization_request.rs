@@ -77,6 +77,9 @@ pub enum Refused {
     Page(Error),
     /// To the client.
     Back(ReplyTo, Error),
+    /// On a page of ours from which the person may go on to the client: nobody vouches for it, and nobody has yet seen
+    /// that it is meant (RFC 9700 section 4.11.2).
+    Ask(ReplyTo, Error),
 }
 
 /// What the server knows besides the request.

@@ -5,6 +5,7 @@ mod choice;
 mod keys;
 mod lifespan;
 mod rules;
+mod software;
 mod unkept;
 mod uris;
 mod validate;
@@ -21,6 +22,7 @@ pub use choice::{AuthMethod, GrantType};
 pub use keys::encryption_enc;
 pub use lifespan::{Lifespan, Lifespans, TokenKind};
 pub use rules::Rules;
+pub use software::Software;
 pub use unkept::Unkept;
 pub use validate::{check_client_id, check_secret};
 
@@ -134,6 +136,8 @@ pub struct ClientMetadata {
     pub skip_logout_consent: Option<bool>,
     #[serde(flatten)]
     pub lifespans: Lifespans,
+    #[serde(flatten)]
+    pub software: Software,
     #[serde(flatten)]
     pub unkept: Unkept,
 }

@@ -16,6 +16,10 @@ pub mod path {
     pub const REVOCATION: &str = "/oauth2/revoke";
     pub const INTROSPECTION: &str = "/oauth2/introspect";
     pub const END_SESSION: &str = "/oauth2/sessions/logout";
+    /// As `seed.md` has it; discovery names this one.
+    pub const REGISTRATION: &str = "/connect/register";
+    /// As Hydra has it since 2.0.
+    pub const REGISTRATION_OF_HYDRA: &str = "/oauth2/register";
     pub const JWKS: &str = "/.well-known/jwks.json";
     pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
     pub const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
@@ -36,6 +40,8 @@ pub struct ServerMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introspection_endpoint: Option<String>,
     pub end_session_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_endpoint: Option<String>,
     pub jwks_uri: String,
 
     pub response_types_supported: Vec<&'static str>,
@@ -109,6 +115,7 @@ impl ServerMetadata {
             revocation_endpoint: endpoint(path::REVOCATION),
             introspection_endpoint: introspection.then(|| endpoint(path::INTROSPECTION)),
             end_session_endpoint: endpoint(path::END_SESSION),
+            registration_endpoint: oidc.registration.enabled.then(|| endpoint(path::REGISTRATION)),
             jwks_uri: endpoint(path::JWKS),
 
             response_types_supported: rules.response_types.iter().map(|kind| kind.as_str()).collect(),
@@ -189,6 +196,7 @@ mod tests {
 
     use super::*;
 
+    /// With introspection and registration, or neither.
     fn document(issuer: &str, introspection: bool) -> Value {
         let urls = Urls {
             issuer: issuer.to_owned(),
@@ -205,6 +213,7 @@ mod tests {
             request_unsigned: false,
             pairwise_salt: None,
             default_scope: Vec::new(),
+            registration: crate::config::Registration { enabled: introspection, ..Default::default() },
             supported_scope: list(&["profile", "photos.read", "openid"]),
             supported_claims: list(&["sub", "role", "email"]),
         };
@@ -236,6 +245,7 @@ mod tests {
             "revocation_endpoint": "https://op.example/oauth2/revoke",
             "introspection_endpoint": "https://op.example/oauth2/introspect",
             "end_session_endpoint": "https://op.example/oauth2/sessions/logout",
+            "registration_endpoint": "https://op.example/connect/register",
             "jwks_uri": "https://op.example/.well-known/jwks.json",
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment", "form_post"],

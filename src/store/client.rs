@@ -1,10 +1,12 @@
 //! Clients: their registration, their secret's hash, and the memory that spares the database.
 
 mod memory;
+mod registration;
 
 use std::sync::Arc;
 
 pub use memory::Memory;
+pub use registration::{Registered, Replacement, SELF_REGISTERED};
 
 use super::db::{Error, Json, Result, Tx, row, sql};
 use super::{Store, events};
@@ -31,6 +33,10 @@ row! {
         pub origin: String,
         pub created_at: Timestamp,
         pub updated_at: Timestamp,
+        /// When a client that registered itself first got tokens.
+        pub used_at: Option<Timestamp>,
+        /// When a client that registered itself ends; swept then.
+        pub expires_at: Option<Timestamp>,
     }
 }
 
@@ -114,30 +120,9 @@ impl Store {
     /// (RFC 9700 section 4.15).
     pub async fn insert_client(&self, client: &Client) -> Result<()> {
         let mut tx = self.begin().await?;
-        let inserted = sql!(
-            &mut tx,
-            execute,
-            "INSERT INTO clients (id, secret_hash, secret_expires_at, metadata, tokens_valid_from,
-                    registration_token_hash, origin, created_at, updated_at, secret_sealed)
-             SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS BIGINT),
-                    CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS BIGINT), CAST($9 AS BIGINT), CAST($10 AS TEXT)
-              WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = $1)",
-            &client.id,
-            client.secret_hash.as_deref(),
-            client.secret_expires_at,
-            &client.metadata,
-            client.tokens_valid_from,
-            client.registration_token_hash.as_deref(),
-            &client.origin,
-            client.created_at,
-            client.updated_at,
-            client.secret_sealed.as_deref(),
-        )?;
-        if inserted == 0 {
+        if !insert(&mut tx, client).await? {
             return Err(Error::Conflict);
         }
-        replace_origins(&mut tx, &client.id, client.metadata()).await?;
-        events::client_changed(&mut tx, &client.id).await?;
         tx.commit().await?;
         self.0.clients.forget(&client.id);
         Ok(())
@@ -267,6 +252,37 @@ impl Store {
         )?;
         Ok(live)
     }
+}
+
+/// `false` where the id is that of a person.
+async fn insert(tx: &mut Tx, client: &Client) -> Result<bool> {
+    let inserted = sql!(
+        &mut *tx,
+        execute,
+        "INSERT INTO clients (id, secret_hash, secret_expires_at, metadata, tokens_valid_from,
+                registration_token_hash, origin, created_at, updated_at, secret_sealed, used_at, expires_at)
+         SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS BIGINT),
+                CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS BIGINT), CAST($9 AS BIGINT), CAST($10 AS TEXT),
+                CAST($11 AS BIGINT), CAST($12 AS BIGINT)
+          WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = $1)",
+        &client.id,
+        client.secret_hash.as_deref(),
+        client.secret_expires_at,
+        &client.metadata,
+        client.tokens_valid_from,
+        client.registration_token_hash.as_deref(),
+        &client.origin,
+        client.created_at,
+        client.updated_at,
+        client.secret_sealed.as_deref(),
+        client.used_at,
+        client.expires_at,
+    )?;
+    if inserted == 1 {
+        replace_origins(tx, &client.id, client.metadata()).await?;
+        events::client_changed(tx, &client.id).await?;
+    }
+    Ok(inserted == 1)
 }
 
 async fn replace_origins(tx: &mut Tx, id: &ClientId, metadata: &ClientMetadata) -> Result<()> {

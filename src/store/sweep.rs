@@ -2,7 +2,9 @@
 
 use super::Store;
 use super::db::{Connection, Result, sql};
+use super::events;
 use crate::clock::Timestamp;
+use crate::id::ClientId;
 
 /// Rows of one statement: small, so that nobody waits for a sweep.
 const BATCH: i64 = 1000;
@@ -23,15 +25,38 @@ impl Store {
     }
 
     /// The rows that went from each table.
-    async fn sweep_batch(&self, now: Timestamp) -> Result<[u64; 6]> {
+    async fn sweep_batch(&self, now: Timestamp) -> Result<[u64; 8]> {
         let mut tx = self.begin().await?;
         if let Connection::Postgres(connection) = tx.place(true).await?.connection() {
             let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(4912)").fetch_one(connection).await?;
             if !ours {
-                return Ok([0; 6]);
+                return Ok([0; 8]);
             }
         }
+        // The second condition is asked again of a row that somebody changes at this moment: a client's first use saves it.
+        let ended: Vec<(ClientId,)> = sql!(
+            &mut tx,
+            fetch_all,
+            "DELETE FROM clients WHERE id IN
+                (SELECT id FROM clients WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+                AND expires_at <= $1 RETURNING id",
+            now,
+            BATCH,
+        )?;
+        for (id,) in &ended {
+            sql!(&mut tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
+            events::client_changed(&mut tx, id).await?;
+        }
         let swept = [
+            ended.len() as u64,
+            sql!(
+                &mut tx,
+                execute,
+                "DELETE FROM registration_tokens WHERE id IN
+                    (SELECT id FROM registration_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                now,
+                BATCH,
+            )?,
             sql!(
                 &mut tx,
                 execute,
@@ -81,6 +106,9 @@ impl Store {
             )?,
         ];
         tx.commit().await?;
+        for (id,) in &ended {
+            self.0.clients.forget(id);
+        }
         Ok(swept)
     }
 }

@@ -25,6 +25,8 @@ pub struct ClientCard<'a> {
     pub tos_uri: Option<&'a str>,
     /// Where the answer goes; see [`redirect_host`].
     pub redirect_host: &'a str,
+    /// Whether the operator has registered it; one that has registered itself is marked.
+    pub is_verified: bool,
 }
 
 impl ClientCard<'_> {
@@ -43,6 +45,19 @@ impl ClientCard<'_> {
     /// The name, isolated: right-to-left marks in it cannot reorder the sentence around it.
     pub(super) fn name(&self) -> Markup {
         html! { bdi.name { (short_name(self.name)) } }
+    }
+
+    /// What a person must know of a client that nobody vouches for (RFC 7591 section 5).
+    pub(super) fn mark(&self) -> Markup {
+        html! {
+            @if !self.is_verified {
+                p.unverified role="note" {
+                    strong { "Unverified app. " }
+                    "It has registered itself; nobody has checked that it is what it says. Go on only if you know "
+                    bdi.host { (self.redirect_host) } "."
+                }
+            }
+        }
     }
 
     /// The host that gets the answer. On a page that asks for consent it belongs above the answer.
@@ -104,6 +119,7 @@ mod tests {
             policy_uri: Some("https://notes.example/privacy"),
             tos_uri: Some("https://notes.example/terms"),
             redirect_host: "app.notes.example",
+            is_verified: true,
         }
     }
 

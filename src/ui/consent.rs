@@ -79,6 +79,7 @@ impl Consent<'_> {
                 (self.client.picture())
                 h1 { "Allow " (self.client.name()) " to use your account?" }
             }
+            (self.client.mark())
             div.account {
                 p { "Signed in as " bdi.name { (self.account) } }
                 // Its form stands apart, so that Enter in the form below can never mean this button.
@@ -153,6 +154,7 @@ mod tests {
             policy_uri: Some("https://notes.example/privacy"),
             tos_uri: None,
             redirect_host: "app.notes.example",
+            is_verified: false,
         };
         let claims = [claim_line("birthdate"), claim_line("role")];
         Consent {

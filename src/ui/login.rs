@@ -37,6 +37,7 @@ impl Login<'_> {
             @if let Some(failure) = self.failure {
                 p.alert #failure role="alert" { (failure) }
             }
+            @if let Some(client) = &self.client { (client.mark()) }
             (layout::form(self.action, ("login_challenge", self.challenge), &self.fields()))
             @if let Some(client) = &self.client {
                 footer.facts { (client.destination()) (client.links()) }

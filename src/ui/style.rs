@@ -208,6 +208,8 @@ a:not(.button):hover { text-decoration-thickness: 2px; }
 
 .facts { padding-top: 1.25rem; border-top: 1px solid var(--line); color: var(--muted); font-size: .875rem; text-align: center; }
 .destination { color: var(--muted); font-size: .875rem; text-align: center; }
+p.unverified { margin: 0 0 1rem; padding: .625rem .75rem; border: 1px solid var(--line); border-radius: .5rem;
+    font-size: .875rem; }
 form .destination { padding: .375rem 0; }
 .host { font-weight: 600; color: var(--text); }
 .links { display: flex; flex-wrap: wrap; justify-content: center; gap: 0 1.25rem; list-style: none; font-size: .875rem; }

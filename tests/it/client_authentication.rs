@@ -169,6 +169,8 @@ async fn insert(server: &Server, id: &str, secret_hash: Option<&str>, secret_exp
         origin: "admin".to_owned(),
         created_at: now,
         updated_at: now,
+        used_at: None,
+        expires_at: None,
     };
     server.app().store.insert_client(&client).await.unwrap();
 }

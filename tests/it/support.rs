@@ -7,6 +7,7 @@ mod database;
 pub mod process;
 mod race;
 pub mod raw;
+pub mod registration;
 mod requests;
 pub mod signer;
 mod site;
@@ -187,6 +188,8 @@ impl Server {
             origin: "admin".to_owned(),
             created_at: now,
             updated_at: now,
+            used_at: None,
+            expires_at: None,
         };
         match self.app().store.insert_client(&client).await {
             Ok(()) | Err(hydrant::store::Error::Conflict) => {}

@@ -50,6 +50,8 @@ fn client(base: &str, secret: &Secret, default_scope: &[String], now: Timestamp)
         origin: "demo".to_owned(),
         created_at: now,
         updated_at: now,
+        used_at: None,
+        expires_at: None,
     }
 }
 

@@ -127,7 +127,7 @@ fn mode(outcome: &Result<AuthorizationRequest, Refused>) -> ResponseMode {
     match outcome {
         Ok(request) => request.reply_to.mode(),
         Err(Refused::Back(reply_to, _)) => reply_to.mode(),
-        Err(Refused::Page(error)) => panic!("a page: {error}"),
+        Err(Refused::Page(error) | Refused::Ask(_, error)) => panic!("a page: {error}"),
     }
 }
 

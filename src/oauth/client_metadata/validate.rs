@@ -21,6 +21,7 @@ impl ClientMetadata {
         self.check_choices(rules)?;
         self.check_response_types(rules)?;
         self.unkept.check()?;
+        self.software.check()?;
         self.check_texts()?;
         self.check_web_uris(rules)?;
         self.check_keys(rules)?;

@@ -239,7 +239,7 @@ proptest! {
             for claims in [object(&json!({})), object(&json!({ "exp": 0 }))] {
                 match effective(&outer, &claims, &terms) {
                     Ok(request) => prop_assert_eq!(request.get("redirect_uri"), Some("https://rp.example/cb")),
-                    Err(Refused::Back(to, _)) => prop_assert_eq!(to.redirect_uri(), "https://rp.example/cb"),
+                    Err(Refused::Back(to, _) | Refused::Ask(to, _)) => prop_assert_eq!(to.redirect_uri(), "https://rp.example/cb"),
                     Err(Refused::Page(_)) => {}
                 }
             }

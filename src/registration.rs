@@ -1,0 +1,267 @@
+//! Clients that register themselves (RFC 7591, OpenID Connect Dynamic Client Registration) and look after their own
+//! registration (RFC 7592).
+
+mod statement;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::app::App;
+use crate::attempts::{TooMany, household};
+use crate::clock::Timestamp;
+use crate::id::ClientId;
+use crate::oauth::client_metadata::{AuthMethod, ClientMetadata, Rules, check_client_id};
+use crate::oauth::registration::Request;
+use crate::oauth::server_metadata::path;
+use crate::oauth::{Error, ErrorCode, Result};
+use crate::secret::{self, Secret, fingerprint};
+use crate::store::client::{Client, ClientChange, KeptSecret, Registered, Replacement, SELF_REGISTERED};
+use crate::store::db::Json;
+use crate::{client_documents, client_secret};
+
+/// When to try again where there are too many clients, in seconds.
+const FULL_FOR: u64 = 3600;
+
+/// A registration as its client sees it (RFC 7591 section 3.2.1). No member is ever null.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shown {
+    pub client_id: ClientId,
+    /// Only in the answer to the request that set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<Secret>,
+    /// Seconds since 1970, 0 for never.
+    pub client_secret_expires_at: i64,
+    pub client_id_issued_at: i64,
+    /// Only in the answer to the request that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_access_token: Option<Secret>,
+    pub registration_client_uri: String,
+    #[serde(flatten)]
+    pub metadata: ClientMetadata,
+    /// RFC 3339.
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+impl Shown {
+    fn new(app: &App, client: &Client, secret: Option<Secret>, token: Option<Secret>) -> Self {
+        Self {
+            client_id: client.id.clone(),
+            client_secret: secret,
+            client_secret_expires_at: client.secret_expires_at,
+            client_id_issued_at: client.created_at.seconds(),
+            registration_access_token: token,
+            registration_client_uri: format!("{}{}/{}", app.config.urls.public, path::REGISTRATION, client.id),
+            metadata: client.metadata().clone(),
+            created_at: client.created_at.rfc3339(),
+            updated_at: client.updated_at.rfc3339(),
+        }
+    }
+}
+
+/// What somebody shows who wants to manage a registration.
+#[derive(Debug)]
+pub enum Credentials {
+    /// The registration access token, RFC 7592 section 2.
+    Token(Secret),
+    /// The client's own id and secret, as `seed.md` has it.
+    Client(ClientId, Secret),
+}
+
+/// A client that has proven that it may manage its registration.
+#[derive(Debug)]
+pub struct Manager {
+    client: Arc<Client>,
+    /// The hash of the registration access token that it came with.
+    token_hash: Option<String>,
+}
+
+impl Manager {
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Registers a client; `token` is the initial access token that it came with. Cheap refusals come first: nothing is fetched
+/// and nothing written for who may not register.
+pub async fn register(app: &App, body: &[u8], token: Option<&Secret>, address: IpAddr) -> Result<Shown> {
+    let now = app.clock.now();
+    let policy = &app.config.oidc.registration;
+    let token_hash = token.map(|token| fingerprint(token.expose()));
+    match &token_hash {
+        Some(hash) if !app.store.registration_token_is_live(hash, now).await? => return Err(token_refused()),
+        None if policy.require_token => return Err(token_refused()),
+        _ => {}
+    }
+    let request = read(app, body, now).await?;
+    if request.client_secret.as_ref().is_some_and(|secret| !secret.expose().is_empty()) {
+        return Err(
+            ErrorCode::InvalidClientMetadata.because("It is not allowed to choose your own OAuth2 Client secret.")
+        );
+    }
+    let metadata = request.metadata(&app.config.oidc, &Rules::of(&app.config))?;
+    if token_hash.is_none() {
+        // What was registered stays counted, and so does what makes us call somebody.
+        app.guard.registrations.begin(household(address)).await.map_err(too_many)?;
+    }
+    client_documents::check_of_stranger(app, &metadata, None).await?;
+    client_documents::ensure_keys(app, &metadata).await?;
+    let id = ClientId::made();
+    let secret = metadata.has_use_for_secret().then(|| client_secret::make(app, &id, &metadata));
+    let (hash, sealed) = KeptSecret::columns(secret.as_ref().map(|(kept, _)| kept));
+    let registration_token = Secret::random();
+    let client = Client {
+        id,
+        secret_hash: hash.map(str::to_owned),
+        secret_sealed: sealed.map(str::to_owned),
+        secret_expires_at: if secret.is_some() { secret_expires_at(app, now) } else { 0 },
+        metadata: Json(metadata),
+        tokens_valid_from: now,
+        registration_token_hash: Some(fingerprint(registration_token.expose())),
+        origin: SELF_REGISTERED.to_owned(),
+        created_at: now,
+        updated_at: now,
+        used_at: None,
+        expires_at: [policy.unused_for, policy.client_lifetime].into_iter().flatten().min().map(|life| now + life),
+    };
+    match app.store.register_client(&client, token_hash.as_deref(), policy.max_clients, now).await? {
+        Registered::Done => {}
+        Registered::TokenSpent => return Err(token_refused()),
+        Registered::Full => {
+            tracing::warn!("a registration was refused: oidc.dynamic_client_registration.max_clients is reached");
+            return Err(ErrorCode::TemporarilyUnavailable
+                .because("There are as many registered clients as the server takes.")
+                .retry_after(FULL_FOR));
+        }
+    }
+    tracing::info!(client = %client.id, %address, "a client has registered itself");
+    Ok(Shown::new(app, &client, secret.map(|(_, secret)| secret), Some(registration_token)))
+}
+
+/// Who may manage this registration. What is wrong is not told: whether there is such a client is nobody's business
+/// (RFC 7592 section 2).
+pub async fn authenticate(app: &App, id: &ClientId, credentials: &Credentials, address: IpAddr) -> Result<Manager> {
+    // What no client can be called is not looked for.
+    let client = match check_client_id(id.as_str()) {
+        Ok(()) => app.store.client(id).await?.filter(|client| client.is_self_registered()),
+        Err(_) => None,
+    };
+    match credentials {
+        Credentials::Token(token) => {
+            let hash = fingerprint(token.expose());
+            let kept = client.as_ref().and_then(|client| client.registration_token_hash.as_deref());
+            let is_right = secret::same(kept.unwrap_or_default().as_bytes(), hash.as_bytes());
+            match client.filter(|_| is_right) {
+                Some(client) => Ok(Manager { client, token_hash: Some(hash) }),
+                None => {
+                    tracing::warn!(%address, "a registration access token was refused: it is not that of this client");
+                    Err(token_refused())
+                }
+            }
+        }
+        Credentials::Client(named, secret) => {
+            let failed = || ErrorCode::InvalidClient.because("The credentials are not those of this client.");
+            let has_secret =
+                |client: &Arc<Client>| matches!(client.metadata().auth_method(), AuthMethod::Basic | AuthMethod::Post);
+            let client = client.filter(|client| client.id == *named).filter(has_secret).ok_or_else(failed)?;
+            match client_secret::is_right(app, &client, secret, address).await? {
+                true => Ok(Manager { client, token_hash: None }),
+                false => Err(failed()),
+            }
+        }
+    }
+}
+
+/// What is registered, without the secret and without another token.
+pub fn read_back(app: &App, manager: &Manager) -> Shown {
+    Shown::new(app, &manager.client, None, None)
+}
+
+/// Replaces a registration as a whole by the rules of a new one (RFC 7592 section 2.2), its token too. The secret stays
+/// unless another is given.
+pub async fn replace(app: &App, manager: &Manager, body: &[u8], address: IpAddr) -> Result<Shown> {
+    let now = app.clock.now();
+    let before = &manager.client;
+    let request = read(app, body, now).await?;
+    if request.client_id.as_deref() != Some(before.id.as_str()) {
+        return Err(ErrorCode::InvalidClientMetadata
+            .because("Field client_id must be that of the registration (RFC 7592 section 2.2)."));
+    }
+    let metadata = request.metadata(&app.config.oidc, &Rules::of(&app.config))?;
+    // A client that sends its secret along changes nothing by it.
+    let given = match request.client_secret.as_ref().filter(|secret| !secret.expose().is_empty()) {
+        Some(secret) if client_secret::is_right(app, before, secret, address).await? => Some((secret, false)),
+        Some(_) => request.chosen_secret()?.map(|secret| (secret, true)),
+        None => None,
+    };
+    let (kept, secret) = match given {
+        Some((secret, true)) => {
+            (Some(client_secret::keep(app, &before.id, &metadata, secret).await?), Some(secret.clone()))
+        }
+        given => {
+            let rekept = client_secret::rekeep(app, before, &metadata).await?;
+            let (kept, new) = rekept.map_or((None, None), |(kept, new)| (Some(kept), new));
+            (kept, new.or_else(|| given.map(|(secret, _)| secret.clone())))
+        }
+    };
+    if client_documents::are_to_be_fetched(&metadata, before.metadata()) {
+        app.guard.registrations.begin(household(address)).await.map_err(too_many)?;
+    }
+    client_documents::check_of_stranger(app, &metadata, Some(before.metadata())).await?;
+    client_documents::ensure_keys(app, &metadata).await?;
+    let token = Secret::random();
+    let replacement = Replacement {
+        change: ClientChange { metadata, secret: kept },
+        secret_expires_at: secret_expires_at(app, now),
+        token_hash: &fingerprint(token.expose()),
+        presented_hash: manager.token_hash.as_deref(),
+    };
+    let client = app.store.replace_registration(&before.id, &replacement, now).await?.ok_or_else(token_refused)?;
+    tracing::info!(client = %client.id, new_secret = secret.is_some(), "a client has replaced its registration");
+    Ok(Shown::new(app, &client, secret, Some(token)))
+}
+
+/// Deletes a registration; the client's tokens are dead from then on.
+pub async fn delete(app: &App, manager: &Manager) -> Result<()> {
+    let id = &manager.client.id;
+    if !app.store.delete_registration(id, manager.token_hash.as_deref()).await? {
+        return Err(token_refused());
+    }
+    tracing::info!(client = %id, "a client has deleted its registration");
+    Ok(())
+}
+
+/// Remembers that the client has got tokens. A failure is not the client's concern: its next tokens tell the same.
+pub async fn has_got_tokens(app: &App, client: &Client, now: Timestamp) {
+    let ends_at = app.config.oidc.registration.client_lifetime.map(|life| client.created_at + life);
+    if let Err(error) = app.store.client_was_used(client, ends_at, now).await {
+        tracing::warn!(%error, client = %client.id, "the client's first use could not be kept");
+    }
+}
+
+async fn read(app: &App, body: &[u8], now: Timestamp) -> Result<Request> {
+    let request = Request::read(body)?;
+    let statement = request.metadata.software.software_statement.as_str();
+    if statement.is_empty() {
+        return Ok(request);
+    }
+    let claims = statement::verify(app, statement, now).await?;
+    Request::with_statement(body, claims)
+}
+
+fn secret_expires_at(app: &App, now: Timestamp) -> i64 {
+    app.config.oidc.registration.secret_lifetime.map_or(0, |life| (now + life).seconds())
+}
+
+/// For initial access tokens and for registration access tokens alike.
+fn token_refused() -> Error {
+    ErrorCode::InvalidToken.because("The request has no token that is good for this.")
+}
+
+fn too_many(TooMany(wait): TooMany) -> Error {
+    ErrorCode::TooManyRequests
+        .because("Too many clients were registered from this address. Please wait and try again.")
+        .retry_after(wait.as_secs().max(1))
+}

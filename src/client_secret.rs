@@ -13,7 +13,8 @@ use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::password::PasswordError;
 use crate::secret::{self, Secret, sha256};
-use crate::store::client::{Client, KeptSecret};
+use crate::store;
+use crate::store::client::{Client, KeptSecret, SealedSecret};
 
 /// Enough for every HMAC (RFC 7518 section 3.2).
 const KEY_BYTES: usize = 64;
@@ -97,6 +98,25 @@ pub async fn is_right(app: &App, client: &Client, presented: &Secret, address: I
         NotLooked::Guessing(wait) => refuse_guessing(wait),
         NotLooked::Busy(error) => refuse_busy(error),
     })
+}
+
+/// Clients whose secrets none of `secrets.system` opens: to be told at the start, and not when they come.
+pub async fn unopened(app: &App) -> Result<Vec<ClientId>, store::Error> {
+    let sealed = app.store.sealed_client_secrets().await?;
+    let opens = |secret: &SealedSecret| app.keys.system().open(&row(&secret.id), &secret.secret_sealed).is_some();
+    Ok(sealed.into_iter().filter(|secret| !opens(secret)).map(|secret| secret.id).collect())
+}
+
+/// Seals what is under an older one of `secrets.system` under the first, so that the older one can go; how many.
+pub async fn reseal(app: &App) -> Result<usize, store::Error> {
+    let mut resealed = 0;
+    for SealedSecret { id, secret_sealed } in app.store.sealed_client_secrets().await? {
+        if let Ok(Some(anew)) = app.keys.system().reseal(&row(&id), &secret_sealed) {
+            app.store.reseal_client_secret(&id, &secret_sealed, &anew).await?;
+            resealed += 1;
+        }
+    }
+    Ok(resealed)
 }
 
 /// RFC 7591 section 3.2.1.

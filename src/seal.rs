@@ -5,6 +5,7 @@
 //! string, the answer is the same: not ours.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -163,7 +164,7 @@ fn decode(kind: Kind, text: &str) -> Option<Vec<u8>> {
 
 /// Seals what rests in the database (private keys) under the operator's `secrets.system`.
 pub struct SystemSeal {
-    keys: Vec<LessSafeKey>,
+    keys: Vec<Arc<LessSafeKey>>,
 }
 
 impl fmt::Debug for SystemSeal {
@@ -175,7 +176,7 @@ impl fmt::Debug for SystemSeal {
 impl SystemSeal {
     /// The first secret seals, all of them open.
     pub fn new(secrets: &[Secret]) -> Self {
-        Self { keys: secrets.iter().map(|secret| aead(&derive(secret.expose().as_bytes()))).collect() }
+        Self { keys: secrets.iter().map(|secret| Arc::new(aead(&derive(secret.expose().as_bytes())))).collect() }
     }
 
     /// # Panics
@@ -187,6 +188,16 @@ impl SystemSeal {
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(row.as_bytes()), &mut sealed)
             .expect("a key is within the cipher's bounds");
         URL_SAFE_NO_PAD.encode([&[VERSION], nonce.as_slice(), &sealed].concat())
+    }
+
+    /// The same value under the first secret, if it is under another one. Fails where none of the secrets opens it.
+    pub fn reseal(&self, row: &str, text: &str) -> Result<Option<String>, NotOpened> {
+        let newest = Self { keys: self.keys[..1].to_vec() };
+        if newest.open(row, text).is_some() {
+            return Ok(None);
+        }
+        let plain = self.open(row, text).ok_or(NotOpened)?;
+        Ok(Some(self.seal(row, &plain)))
     }
 
     /// What was sealed for this row; `None` under the wrong secrets or for another row.
@@ -203,6 +214,10 @@ impl SystemSeal {
         })
     }
 }
+
+/// None of the secrets that are given opens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotOpened;
 
 struct Bytes32;
 
@@ -279,6 +294,10 @@ mod tests {
         let both = SystemSeal::new(&[Secret::new("a new system secret"), Secret::new("an old system secret")]);
         assert_eq!(both.open("keys/1", &sealed).as_deref(), Some(&b"private".to_vec()));
         assert!(both.open("keys/2", &sealed).is_none());
-        assert!(SystemSeal::new(&[Secret::new("a new system secret")]).open("keys/1", &sealed).is_none());
+        let new = SystemSeal::new(&[Secret::new("a new system secret")]);
+        assert!(new.open("keys/1", &sealed).is_none());
+        assert_eq!((old.reseal("keys/1", &sealed), new.reseal("keys/1", &sealed)), (Ok(None), Err(NotOpened)));
+        let again = both.reseal("keys/1", &sealed).unwrap().unwrap();
+        assert_eq!(new.open("keys/1", &again).as_deref(), Some(&b"private".to_vec()));
     }
 }

@@ -12,10 +12,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::listener::{self, Drain};
 use crate::store::migration::Schema;
-use crate::{keys, router};
+use crate::{client_secret, keys, router};
 
 /// How often rows that have expired are taken.
 const SWEEP: Duration = Duration::from_mins(1);
+
+/// When secrets of clients are sealed anew.
+const RESEAL: Duration = Duration::from_hours(1);
 
 /// The longest pause between two attempts to reach the database.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -48,8 +51,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     let preparation = tokio::spawn(prepare(app.clone(), announce));
     let mut background = JoinSet::new();
     // Not before the schema is known to be ours: a database of another version is left alone.
-    let (follower, sweeper) = (app.clone(), app.clone());
-    let (mut first, mut second) = (ready.clone(), ready.clone());
+    let (follower, sweeper, resealer) = (app.clone(), app.clone(), app.clone());
+    let (mut first, mut second, mut third) = (ready.clone(), ready.clone(), ready.clone());
     background.spawn(async move {
         if first.wait_for(|ready| *ready).await.is_ok() {
             follower.keys.follow(follower.store, follower.clock).await;
@@ -58,6 +61,11 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     background.spawn(async move {
         if second.wait_for(|ready| *ready).await.is_ok() {
             sweep(sweeper).await;
+        }
+    });
+    background.spawn(async move {
+        if third.wait_for(|ready| *ready).await.is_ok() {
+            reseal(resealer).await;
         }
     });
     Ok(Running { public: public_address, admin: admin_address, app, drain, servers, preparation, background, ready })
@@ -165,9 +173,26 @@ async fn prepare_once(app: &App) -> Result<(), Unready> {
         }
     }
     match app.keys.load(&app.store, app.clock.now()).await {
-        Ok(()) => Ok(()),
-        Err(keys::Error::Store(error)) => Err(Unready::Wait(error.into())),
-        Err(error) => Err(Unready::Never(error.into())),
+        Ok(()) => {}
+        Err(keys::Error::Store(error)) => return Err(Unready::Wait(error.into())),
+        Err(error) => return Err(Unready::Never(error.into())),
+    }
+    match client_secret::unopened(app).await.map_err(wait)?.as_slice() {
+        [] => Ok(()),
+        clients => Err(Unready::Never(anyhow!(
+            "secrets.system: none of the secrets given opens the secrets of the clients {clients:?}; \
+             put the secret that they were sealed under back into the list (the first seals, all of them open)"
+        ))),
+    }
+}
+
+/// An hour after the start, when every replica has the new list of secrets.
+async fn reseal(app: App) {
+    tokio::time::sleep(RESEAL).await;
+    match client_secret::reseal(&app).await {
+        Ok(0) => {}
+        Ok(secrets) => tracing::info!(secrets, "secrets of clients were sealed anew under the first of secrets.system"),
+        Err(error) => tracing::warn!(%error, "secrets of clients could not be sealed anew; the next start tries again"),
     }
 }
 

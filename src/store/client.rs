@@ -40,6 +40,15 @@ row! {
     }
 }
 
+row! {
+    /// A secret that is kept sealed.
+    #[derive(Clone, Debug)]
+    pub struct SealedSecret {
+        pub id: ClientId,
+        pub secret_sealed: String,
+    }
+}
+
 const GENERATED: &str = "sha256:";
 
 impl Client {
@@ -150,6 +159,28 @@ impl Store {
     pub async fn rehash_client_secret(&self, id: &ClientId, old: &str, new: &str) -> Result<()> {
         let mut tx = self.begin().await?;
         sql!(&mut tx, execute, "UPDATE clients SET secret_hash = $3 WHERE id = $1 AND secret_hash = $2", id, old, new)?;
+        events::client_changed(&mut tx, id).await?;
+        tx.commit().await?;
+        self.0.clients.forget(id);
+        Ok(())
+    }
+
+    /// Every secret that is kept sealed, with whose it is.
+    pub async fn sealed_client_secrets(&self) -> Result<Vec<SealedSecret>> {
+        sql!(self, fetch_all, "SELECT id, secret_sealed FROM clients WHERE secret_sealed IS NOT NULL ORDER BY id")
+    }
+
+    /// Puts the same secret, sealed anew, in place of `old`; does nothing if the secret was changed meanwhile.
+    pub async fn reseal_client_secret(&self, id: &ClientId, old: &str, new: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sql!(
+            &mut tx,
+            execute,
+            "UPDATE clients SET secret_sealed = $3 WHERE id = $1 AND secret_sealed = $2",
+            id,
+            old,
+            new
+        )?;
         events::client_changed(&mut tx, id).await?;
         tx.commit().await?;
         self.0.clients.forget(id);

@@ -5,7 +5,7 @@ mod column;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::error::ErrorKind;
@@ -52,15 +52,32 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
             Some(ErrorKind::UniqueViolation) => Self::Conflict,
-            _ => Self::Unavailable(Arc::new(error)),
+            _ => {
+                let error = Self::Unavailable(Arc::new(error));
+                if error.code().is_some_and(|code| code == STALE) {
+                    *STALE_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                }
+                error
+            }
         }
     }
 }
 
+/// `cached plan must not change result type`: somebody has migrated the database, and a statement that this connection has
+/// prepared gives other columns now. It would say so for as long as the connection lives.
+const STALE: &str = "0A000";
+
+/// When that was last found out. Connections that are older are not used again.
+static STALE_AT: Mutex<Option<Instant>> = Mutex::new(None);
+
+fn is_stale(age: Duration) -> bool {
+    STALE_AT.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| age >= at.elapsed())
+}
+
 impl Error {
-    /// The database itself asks to try again: a serialization failure or a deadlock.
+    /// The database itself asks to try again: a serialization failure or a deadlock; or another connection will do.
     pub fn is_transient(&self) -> bool {
-        self.code().is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01"))
+        self.code().is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01" | STALE))
     }
 
     /// The values of one request may be at fault (SQLSTATE classes 22 and 23), and not the database.
@@ -140,6 +157,7 @@ impl Db {
             .acquire_timeout(PATIENCE)
             .max_lifetime(Duration::from_mins(30))
             .test_before_acquire(false)
+            .before_acquire(|_, about| Box::pin(async move { Ok(!is_stale(about.age)) }))
             .connect_lazy_with(options);
         Ok(Self::Postgres(pool))
     }

@@ -27,6 +27,7 @@ pub struct Consent<'a> {
 pub struct ClaimLine<'a> {
     pub claim: &'a str,
     pub title: &'a str,
+    pub detail: &'a str,
 }
 
 /// The words for a claim: those of OIDC Core section 5.1 are known, any other is shown by its name.
@@ -41,9 +42,9 @@ pub fn claim_line(claim: &str) -> ClaimLine<'_> {
         "email" | "email_verified" => "See your email address",
         "address" => "See your postal address",
         "phone_number" | "phone_number_verified" => "See your phone number",
-        other => other,
+        other => return ClaimLine { claim, title: other, detail: "A detail of your account, asked for by this name" },
     };
-    ClaimLine { claim, title }
+    ClaimLine { claim, title, detail: "This detail alone" }
 }
 
 /// A scope in words for the user.
@@ -133,7 +134,7 @@ impl ClaimLine<'_> {
                 input id={ "claim-" (self.claim) } name="grant_claim" type="checkbox" value=(self.claim) checked;
                 span {
                     bdi.title { (self.title) }
-                    span.detail { "Asked for by itself: " (self.claim) }
+                    span.detail { (self.detail) }
                 }
             }
         }

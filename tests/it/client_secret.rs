@@ -1,5 +1,7 @@
 //! The secrets of clients: hashed, or sealed where something is signed with them (design.md, decision 9).
 
+use hydrant::app::App;
+use hydrant::client_secret;
 use hydrant::id::ClientId;
 use hydrant::secret::Secret;
 use hydrant::store::client::Client;
@@ -7,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::signer::{Signer, assertion, mac, proof};
-use crate::support::{Answer, Database, Server};
+use crate::support::{Answer, Server};
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 const LONG_SECRET: &str = "a-secret-of-sixty-four-characters-which-is-as-long-as-sha-512-is";
@@ -134,7 +136,7 @@ async fn a_chosen_secret_is_as_long_as_its_algorithm_needs() {
 /// A sealed secret opens for its own client, under a system secret that is still listed, and nowhere else.
 #[tokio::test]
 async fn a_sealed_secret_belongs_to_its_row_and_its_system_secret() {
-    let mut server = Server::on(Database::new().await, hydrant::clock::Clock::manual(), |_| {}).await;
+    let server = Server::start().await;
     let made = create(&server, json!({ "request_object_signing_alg": "HS256" })).await;
     let secret = made.json()["client_secret"].as_str().unwrap().to_owned();
     let moved = json!({ "client_id": "two-of-them", "request_object_signing_alg": "HS256" });
@@ -146,13 +148,33 @@ async fn a_sealed_secret_belongs_to_its_row_and_its_system_secret() {
              WHERE id = 'two-of-them'",
         )
         .await;
-    server.stop().await;
-    server.resume().await;
+    server.forget_client("two-of-them").await;
     let request = server.http.post(server.url("/oauth2/token")).basic_auth("two-of-them", Some(&secret));
     let answer = Answer::of(request.form(&[GRANT]).send().await.unwrap()).await;
     answer.assert_error(500, "server_error");
     assert!(!answer.body.contains("two-of-them") && !answer.body.contains(&secret), "{}", answer.body);
     assert_eq!(basic(&server, &secret).await, 200);
+}
+
+/// JK-14: a secret goes over to the new system secret, and one that opens no more is found before its client comes.
+#[tokio::test]
+async fn jk_14_a_sealed_secret_follows_the_system_secrets() {
+    const NEW: &str = "a new system secret of an operator";
+    let server = Server::start().await;
+    create(&server, json!({ "request_object_signing_alg": "HS256" })).await;
+    let app = async |secrets: &[&str]| {
+        let mut config = server.config().clone();
+        config.secrets.system = secrets.iter().map(|secret| Secret::new(*secret)).collect();
+        App::open(config, server.clock.clone()).await.unwrap()
+    };
+    let old = server.config().secrets.system[0].expose().to_owned();
+    assert_eq!(client_secret::unopened(&app(&[NEW, &old]).await).await.unwrap(), []);
+    assert_eq!(client_secret::unopened(&app(&[NEW]).await).await.unwrap(), [ClientId::new("one")]);
+    assert_eq!(client_secret::reseal(&app(&[NEW]).await).await.unwrap(), 0, "what does not open stays as it is");
+    assert_eq!(client_secret::reseal(&app(&[NEW, &old]).await).await.unwrap(), 1);
+    assert_eq!(client_secret::reseal(&app(&[NEW, &old]).await).await.unwrap(), 0);
+    assert_eq!(client_secret::unopened(&app(&[NEW]).await).await.unwrap(), []);
+    assert_eq!(client_secret::unopened(&app(&[&old]).await).await.unwrap(), [ClientId::new("one")]);
 }
 
 /// TC-10: a sealed secret ends like any other.

@@ -129,3 +129,35 @@ async fn co_10_in_turns_tokens_verify_across_rotations() {
     }
     assert!(kids.len() > 1, "no key took over: {kids:?}");
 }
+
+/// A migration by the next version adds columns while this one serves: what it has prepared is prepared anew, and at most
+/// the request that finds out is told to come back.
+#[tokio::test]
+async fn a_migration_under_way_is_survived() {
+    let server = Server::start().await;
+    let database = &server.database;
+    if !database.is_postgres() {
+        return;
+    }
+    let first = server.tokens_with("openid offline").await;
+    let second = server.refresh("web", first.refresh()).await.tokens();
+    for table in ["clients", "users", "sessions", "consents", "grants", "keys"] {
+        database.execute(&format!("ALTER TABLE {table} ADD COLUMN of_the_next_version BIGINT")).await;
+    }
+    server.forget_client("web").await;
+    let mut told_to_come_back = 0;
+    let mut tokens = second;
+    for _ in 0..40 {
+        let answer = server.refresh("web", tokens.refresh()).await;
+        match answer.status {
+            200 => tokens = answer.tokens(),
+            503 => told_to_come_back += 1,
+            _ => panic!("{} {}", answer.status, answer.body),
+        }
+        let again = server.browser().authorize(&Authorize::web()).await;
+        told_to_come_back += u32::from(again.status == 503);
+    }
+    assert!(told_to_come_back <= 4, "{told_to_come_back} of 80");
+    assert!(server.introspect(&tokens.access_token).await.active);
+    server.tokens_with("openid").await;
+}

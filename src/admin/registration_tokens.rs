@@ -76,9 +76,8 @@ pub async fn create(app: &App, input: Input) -> Result<Shown> {
     let lifetime = lifetime.ok_or_else(|| refused("Field lifetime must be from 1s to 8784h."))?;
     let now = app.clock.now();
     let token = Secret::random();
-    let id = random::<6>().iter().map(|byte| format!("{byte:02x}")).collect();
     let row = RegistrationToken {
-        id,
+        id: format!("{:016x}", u64::from_be_bytes(random())),
         hash: fingerprint(token.expose()),
         note,
         uses_left: (uses > 0).then_some(i64::from(uses)),
@@ -97,7 +96,7 @@ pub async fn list(app: &App) -> Result<Vec<Shown>> {
 
 /// Ends a token. The clients that were registered with it stay.
 pub async fn revoke(app: &App, id: &str) -> Result<()> {
-    let is_id = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_id = id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_id || !app.store.delete_registration_token(id).await? {
         return Err(ErrorCode::NotFound.because("There is no registration token with this id."));
     }

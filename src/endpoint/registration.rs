@@ -48,22 +48,22 @@ pub async fn post(
     }
 }
 
-pub async fn get(State(app): State<App>, managed: Managed) -> Response {
-    let shown = managed.authenticate(&app).await.map(|manager| {
+pub async fn get(State(app): State<App>, asked: Managed) -> Response {
+    let shown = asked.authenticate(&app).await.map(|manager| {
         let answer = (no_store(), Json(registration::read_back(&app, &manager))).into_response();
         allow_origins_of(manager.client(), answer)
     });
     shown.unwrap_or_else(|response| response)
 }
 
-pub async fn put(State(app): State<App>, managed: Managed, body: Result<JsonBytes, JsonError>) -> Response {
-    let manager = match managed.authenticate(&app).await {
+pub async fn put(State(app): State<App>, asked: Managed, body: Result<JsonBytes, JsonError>) -> Response {
+    let manager = match asked.authenticate(&app).await {
         Ok(manager) => manager,
         Err(response) => return response,
     };
     let replaced = async {
         let JsonBytes(body) = body.map_err(as_metadata)?;
-        registration::replace(&app, &manager, &body, managed.address.0).await
+        registration::replace(&app, &manager, &body, asked.address.0).await
     };
     let answer = match replaced.await {
         Ok(shown) => (no_store(), Json(shown)).into_response(),
@@ -72,8 +72,8 @@ pub async fn put(State(app): State<App>, managed: Managed, body: Result<JsonByte
     allow_origins_of(manager.client(), answer)
 }
 
-pub async fn delete(State(app): State<App>, managed: Managed) -> Response {
-    let manager = match managed.authenticate(&app).await {
+pub async fn delete(State(app): State<App>, asked: Managed) -> Response {
+    let manager = match asked.authenticate(&app).await {
         Ok(manager) => manager,
         Err(response) => return response,
     };

@@ -274,9 +274,9 @@ async fn dr_25_a_sector_lists_its_members() {
 #[tokio::test]
 async fn dr_29_json_that_is_an_attack() {
     let server = Server::open_to_all(|_| {}).await;
-    let members: String = (0..3000).map(|n| format!("\"m{n}\": {n}, ")).collect();
+    let members = (0..3000).map(|n| format!("\"m{n}\": {n}, ")).collect::<Vec<_>>().concat();
     for body in [
-        "".to_owned(),
+        String::new(),
         "null".to_owned(),
         "[]".to_owned(),
         "[".repeat(60_000),

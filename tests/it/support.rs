@@ -63,6 +63,11 @@ impl Server {
 
     /// A server on a database that others may use as well.
     pub async fn on(database: Database, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
+        // A configuration is large, and every test would carry it around.
+        Box::pin(Self::begin(database, clock, change)).await
+    }
+
+    async fn begin(database: Database, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
         let (public, admin) = (free_port(), free_port());
         let issuer = format!("http://127.0.0.1:{public}");
         let mut config = Config::for_tests(&issuer, database.dsn());

@@ -157,7 +157,7 @@ fn dr_31_a_statement_goes_before_what_is_beside_it() {
 fn a_secret_that_can_be_guessed_is_refused() {
     let of = |secret: &str, method: &str| {
         let body = web(&json!({ "client_secret": secret, "token_endpoint_auth_method": method })).to_string();
-        Request::read(body.as_bytes()).unwrap().chosen_secret().map(|secret| secret.cloned())
+        Request::read(body.as_bytes()).unwrap().chosen_secret().map(Option::<&Secret>::cloned)
     };
     for weak in ["123456", "short secret".get(..11).unwrap(), "aaaaaaaaaaaaaaaaaaaaaa", "ababababababababab"] {
         assert!(of(weak, "client_secret_basic").is_err(), "{weak}");

@@ -18,7 +18,10 @@ before(async () => {
   rp = await relyingParty();
   server = await serve({
     oauth2: { response_types: RESPONSE_TYPES },
-    oidc: { subject_identifiers: { supported_types: ['public', 'pairwise'], pairwise: { salt: 'salt of this test' } } },
+    oidc: {
+      subject_identifiers: { supported_types: ['public', 'pairwise'], pairwise: { salt: 'salt of this test' } },
+      dynamic_client_registration: { enabled: true },
+    },
     strategies: { jwt: { signing_alg: 'ES256' } },
     clients: { http: { allowed_networks: ['127.0.0.0/8'] } },
   });
@@ -259,6 +262,24 @@ describe('answers', () => {
     assert.equal(shared, here, 'the sector is the host of its list');
     assert.equal(new Set([open, here, there]).size, 3);
   });
+});
+
+test('a client that registers itself is as good as another', async () => {
+  const pair = await keyPair('ES256');
+  const bySecret = { token_endpoint_auth_method: 'client_secret_post' }; // openid-client's own choice
+  for (const [more, auth] of [
+    [bySecret],
+    [{ ...bySecret, userinfo_signed_response_alg: 'ES256', id_token_signed_response_alg: 'ES256' }],
+    [{ token_endpoint_auth_method: 'private_key_jwt', jwks: jwks(pair) }, oidc.PrivateKeyJwt(pair)],
+  ]) {
+    const grant_types = ['authorization_code', 'refresh_token'];
+    const metadata = { redirect_uris: [rp.callback], scope: SCOPE, grant_types, ...more };
+    // What it knows of itself is what the server has answered.
+    const config = await oidc.dynamicClientRegistration(new URL(server.issuer), metadata, auth, {
+      execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks],
+    });
+    await holdsForAlice(config);
+  }
 });
 
 describe('request objects', () => {

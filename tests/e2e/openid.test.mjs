@@ -126,9 +126,6 @@ describe('response types', () => {
   });
 });
 
-/** openid-client would call EdDSA by its name of RFC 9864, which discovery does not have. */
-const named = (alg) => ({ [oidc.modifyAssertion]: (head) => { head.alg = alg; } });
-
 describe('client authentication', () => {
   const methods = {
     client_secret_post: (client) => oidc.ClientSecretPost(client.client_secret),
@@ -151,7 +148,7 @@ describe('client authentication', () => {
     test(`private_key_jwt by ${alg}, with the keys in the registration`, async () => {
       const pair = await keyPair(alg);
       const metadata = { token_endpoint_auth_method: 'private_key_jwt', jwks: jwks(pair) };
-      const config = await configured(metadata, { auth: () => oidc.PrivateKeyJwt(pair, named(alg)) });
+      const config = await configured(metadata, { auth: () => oidc.PrivateKeyJwt(pair) });
       const tokens = await holdsForAlice(config);
       assert.equal((await oidc.tokenIntrospection(config, tokens.access_token)).active, true);
       await oidc.tokenRevocation(config, tokens.refresh_token);
@@ -302,7 +299,7 @@ describe('request objects', () => {
       for (const metadata of [{}, { require_signed_request_object: true, request_object_signing_alg: alg }]) {
         const config = await configured({ jwks: jwks(pair), ...metadata });
         const more = { max_age: '3600', claims: '{"userinfo":{"email":null}}' };
-        const { url, checks } = await object(config, pair, more, named(alg));
+        const { url, checks } = await object(config, pair, more);
         assert.deepEqual([...url.searchParams.keys()].sort(), ['client_id', 'request'], 'RFC 9101 section 5 needs no more');
         const tokens = await redeem(config, await browser.go(url.href, rp.callback), checks);
         assert.ok(tokens.claims().auth_time);

@@ -47,6 +47,12 @@ pub struct Shown {
 
 impl Shown {
     fn new(app: &App, client: &Client, secret: Option<Secret>, token: Option<Secret>) -> Self {
+        let mut metadata = client.metadata().clone();
+        // Hydra's word for plain JSON. To the letter of OpenID Connect Dynamic Client Registration section 2 it is a JWT
+        // without a signature, and client libraries wait for one; plain JSON is where the member is left out.
+        if metadata.userinfo_signed_response_alg == "none" {
+            metadata.userinfo_signed_response_alg.clear();
+        }
         Self {
             client_id: client.id.clone(),
             client_secret: secret,
@@ -54,7 +60,7 @@ impl Shown {
             client_id_issued_at: client.created_at.seconds(),
             registration_access_token: token,
             registration_client_uri: format!("{}{}/{}", app.config.urls.public, path::REGISTRATION, client.id),
-            metadata: client.metadata().clone(),
+            metadata,
             created_at: client.created_at.rfc3339(),
             updated_at: client.updated_at.rfc3339(),
         }

@@ -102,8 +102,10 @@ pub struct UnknownAlgorithm;
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
+    /// `Ed25519` is the other name of what `EdDSA` means here (RFC 9864 section 2.2), and what newer libraries write.
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
-        Self::ALL.into_iter().find(|alg| alg.as_str() == name).ok_or(UnknownAlgorithm)
+        let of_two_names = (name == "Ed25519").then_some(Self::EdDsa);
+        Self::ALL.into_iter().find(|alg| alg.as_str() == name).or(of_two_names).ok_or(UnknownAlgorithm)
     }
 }
 
@@ -147,7 +149,8 @@ mod tests {
             assert_eq!(serde_json::from_value::<Algorithm>(alg.as_str().into()).unwrap(), alg);
             assert_eq!(alg.as_str().to_lowercase().parse::<Algorithm>(), Err(UnknownAlgorithm));
         }
-        for name in ["none", "None", "HS256", "HS384", "HS512", "RSA1_5", "ES256K", ""] {
+        assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDsa), "RFC 9864 section 2.2");
+        for name in ["Ed448", "none", "None", "HS256", "HS384", "HS512", "RSA1_5", "ES256K", ""] {
             assert_eq!(name.parse::<Algorithm>(), Err(UnknownAlgorithm));
         }
     }

@@ -76,7 +76,7 @@ impl Jwk {
         let (kty, crv) = alg.key_type();
         self.kty == kty
             && crv.is_none_or(|crv| self.crv.as_deref() == Some(crv))
-            && self.alg.as_deref().is_none_or(|own| own == alg.as_str())
+            && self.alg.as_deref().is_none_or(|own| own.parse() == Ok(alg))
             && self.usage.as_deref().is_none_or(|usage| usage == "sig")
             && self.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|operation| operation == "verify"))
     }

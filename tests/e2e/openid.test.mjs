@@ -18,7 +18,10 @@ before(async () => {
   rp = await relyingParty();
   server = await serve({
     oauth2: { response_types: RESPONSE_TYPES },
-    oidc: { subject_identifiers: { supported_types: ['public', 'pairwise'], pairwise: { salt: 'salt of this test' } } },
+    oidc: {
+      subject_identifiers: { supported_types: ['public', 'pairwise'], pairwise: { salt: 'salt of this test' } },
+      dynamic_client_registration: { enabled: true },
+    },
     strategies: { jwt: { signing_alg: 'ES256' } },
     clients: { http: { allowed_networks: ['127.0.0.0/8'] } },
   });
@@ -123,9 +126,6 @@ describe('response types', () => {
   });
 });
 
-/** openid-client would call EdDSA by its name of RFC 9864, which discovery does not have. */
-const named = (alg) => ({ [oidc.modifyAssertion]: (head) => { head.alg = alg; } });
-
 describe('client authentication', () => {
   const methods = {
     client_secret_post: (client) => oidc.ClientSecretPost(client.client_secret),
@@ -148,7 +148,7 @@ describe('client authentication', () => {
     test(`private_key_jwt by ${alg}, with the keys in the registration`, async () => {
       const pair = await keyPair(alg);
       const metadata = { token_endpoint_auth_method: 'private_key_jwt', jwks: jwks(pair) };
-      const config = await configured(metadata, { auth: () => oidc.PrivateKeyJwt(pair, named(alg)) });
+      const config = await configured(metadata, { auth: () => oidc.PrivateKeyJwt(pair) });
       const tokens = await holdsForAlice(config);
       assert.equal((await oidc.tokenIntrospection(config, tokens.access_token)).active, true);
       await oidc.tokenRevocation(config, tokens.refresh_token);
@@ -261,6 +261,24 @@ describe('answers', () => {
   });
 });
 
+test('a client that registers itself is as good as another', async () => {
+  const pair = await keyPair('ES256');
+  const bySecret = { token_endpoint_auth_method: 'client_secret_post' }; // openid-client's own choice
+  for (const [more, auth] of [
+    [bySecret],
+    [{ ...bySecret, userinfo_signed_response_alg: 'ES256', id_token_signed_response_alg: 'ES256' }],
+    [{ token_endpoint_auth_method: 'private_key_jwt', jwks: jwks(pair) }, oidc.PrivateKeyJwt(pair)],
+  ]) {
+    const grant_types = ['authorization_code', 'refresh_token'];
+    const metadata = { redirect_uris: [rp.callback], scope: SCOPE, grant_types, ...more };
+    // What it knows of itself is what the server has answered.
+    const config = await oidc.dynamicClientRegistration(new URL(server.issuer), metadata, auth, {
+      execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks],
+    });
+    await holdsForAlice(config);
+  }
+});
+
 describe('request objects', () => {
   /** What the server says of a request that it can send nowhere. */
   async function page(url) {
@@ -281,7 +299,7 @@ describe('request objects', () => {
       for (const metadata of [{}, { require_signed_request_object: true, request_object_signing_alg: alg }]) {
         const config = await configured({ jwks: jwks(pair), ...metadata });
         const more = { max_age: '3600', claims: '{"userinfo":{"email":null}}' };
-        const { url, checks } = await object(config, pair, more, named(alg));
+        const { url, checks } = await object(config, pair, more);
         assert.deepEqual([...url.searchParams.keys()].sort(), ['client_id', 'request'], 'RFC 9101 section 5 needs no more');
         const tokens = await redeem(config, await browser.go(url.href, rp.callback), checks);
         assert.ok(tokens.claims().auth_time);

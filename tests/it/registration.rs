@@ -73,6 +73,8 @@ async fn dr_32_a_client_registers_and_signs_somebody_in() {
         ] {
             assert_eq!(client.0[member], value, "{member}");
         }
+        // Section 2 there: userinfo is plain JSON where this is left out.
+        assert!(client.0.get("userinfo_signed_response_alg").is_none());
         let stored = server.database.dump().await;
         assert!(!stored.contains(client.secret()) && !stored.contains(client.token()), "only hashes are kept");
         let tokens = server.sign_in_to(&client).await.tokens();

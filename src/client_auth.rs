@@ -107,7 +107,7 @@ fn form_decoded(text: &str) -> Option<String> {
 /// The client, once it has proven that it is the one, by the method that it registered. The address is the one that
 /// guesses at a secret that somebody chose are counted by.
 pub async fn authenticate(app: &App, presented: &Presented, address: IpAddr) -> Result<Arc<Client>> {
-    let client = app.store.client(&presented.client).await?;
+    let client = app.store.client(&presented.client).await?.filter(|client| !client.is_gone(app.clock.now()));
     let Some(client) = client else {
         // An unknown client costs what one with a secret of ours costs. A password's hash for every stranger would tell no
         // less (client ids are in URLs) and let strangers fill the hashing pool.

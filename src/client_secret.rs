@@ -68,9 +68,11 @@ pub fn reveal(app: &App, client: &Client) -> Result<Option<Secret>> {
 /// Whether this is the client's secret, and still good. The address is the one that guesses at a secret that somebody
 /// chose are counted by.
 pub async fn is_right(app: &App, client: &Client, presented: &Secret, address: IpAddr) -> Result<bool> {
-    if is_expired(client, app.clock.now()) {
-        return Ok(false);
-    }
+    Ok(!is_expired(client, app.clock.now()) && is_same(app, client, presented, address).await?)
+}
+
+/// Whether this is the client's secret, expired or not.
+pub async fn is_same(app: &App, client: &Client, presented: &Secret, address: IpAddr) -> Result<bool> {
     if let Some(secret) = unseal(app, client)? {
         // By their hashes, so that not even the length shows.
         let of = |secret: &Secret| sha256(secret.expose().as_bytes());
@@ -120,7 +122,7 @@ pub async fn reseal(app: &App) -> Result<usize, store::Error> {
 }
 
 /// RFC 7591 section 3.2.1.
-fn is_expired(client: &Client, now: Timestamp) -> bool {
+pub fn is_expired(client: &Client, now: Timestamp) -> bool {
     client.secret_expires_at != 0 && client.secret_expires_at <= now.seconds()
 }
 

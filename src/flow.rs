@@ -103,8 +103,7 @@ pub async fn begin(
     let now = app.clock.now();
     let id = authorization_request::client_id(params)?;
     let client = client(app, &id).await.map_err(Refused::Page)?;
-    let ask_first = client.is_self_registered()
-        && app.config.oidc.registration.untrusted_redirects == UntrustedRedirects::Interstitial;
+    let ask_first = asks_first(app, &client);
     let asked = |refused: Refused| match refused {
         Refused::Back(reply_to, error) if ask_first => Refused::Ask(reply_to, error),
         other => other,
@@ -285,8 +284,13 @@ async fn proven_client(app: &App, request: &AuthorizationRequest) -> Result<std:
 }
 
 async fn client(app: &App, id: &crate::id::ClientId) -> Result<std::sync::Arc<Client>> {
-    let client = app.store.client(id).await?;
+    let client = app.store.client(id).await?.filter(|client| !client.is_gone(app.clock.now()));
     client.ok_or_else(|| ErrorCode::InvalidClient.because("The client is not known."))
+}
+
+/// Whether a browser is sent to this client only after its person has seen a page (RFC 9700 section 4.11.2).
+fn asks_first(app: &App, client: &Client) -> bool {
+    client.is_self_registered() && app.config.oidc.registration.untrusted_redirects == UntrustedRedirects::Interstitial
 }
 
 /// Opens any sealed value, with the keys of other replicas.

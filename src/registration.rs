@@ -107,7 +107,7 @@ pub async fn register(app: &App, body: &[u8], token: Option<&Secret>, address: I
             ErrorCode::InvalidClientMetadata.because("It is not allowed to choose your own OAuth2 Client secret.")
         );
     }
-    let metadata = request.metadata(&app.config.oidc, &Rules::of(&app.config))?;
+    let metadata = request.metadata(&app.config.oidc, &Rules::of(&app.config), None)?;
     if token_hash.is_none() {
         // What was registered stays counted, and so does what makes us call somebody.
         app.guard.registrations.begin(household(address)).await.map_err(too_many)?;
@@ -195,13 +195,27 @@ pub async fn replace(app: &App, manager: &Manager, body: &[u8], address: IpAddr)
         return Err(ErrorCode::InvalidClientMetadata
             .because("Field client_id must be that of the registration (RFC 7592 section 2.2)."));
     }
-    let metadata = request.metadata(&app.config.oidc, &Rules::of(&app.config))?;
+    let metadata = request.metadata(&app.config.oidc, &Rules::of(&app.config), Some(before.metadata()))?;
     // A client that sends its secret along changes nothing by it.
     let given = match request.client_secret.as_ref().filter(|secret| !secret.expose().is_empty()) {
-        Some(secret) if client_secret::is_right(app, before, secret, address).await? => Some((secret, false)),
+        Some(secret) if client_secret::is_same(app, before, secret, address).await? => {
+            if client_secret::is_expired(before, now) {
+                return Err(ErrorCode::InvalidClientMetadata
+                    .because("Field client_secret must be another one: this one has expired."));
+            }
+            Some((secret, false))
+        }
         Some(_) => request.chosen_secret()?.map(|secret| (secret, true)),
         None => None,
     };
+    // What costs as much as registering anew is counted as that: a call, and a secret to be hashed.
+    let is_new = given.is_some_and(|(_, is_new)| is_new);
+    let unseals = before.secret_sealed.is_some() && !metadata.needs_secret_back();
+    if is_new || unseals || client_documents::are_to_be_fetched(&metadata, before.metadata()) {
+        app.guard.registrations.begin(household(address)).await.map_err(too_many)?;
+    }
+    client_documents::check_of_stranger(app, &metadata, Some(before.metadata())).await?;
+    client_documents::ensure_keys(app, &metadata).await?;
     let (kept, secret) = match given {
         Some((secret, true)) => {
             (Some(client_secret::keep(app, &before.id, &metadata, secret).await?), Some(secret.clone()))
@@ -212,11 +226,6 @@ pub async fn replace(app: &App, manager: &Manager, body: &[u8], address: IpAddr)
             (kept, new.or_else(|| given.map(|(secret, _)| secret.clone())))
         }
     };
-    if client_documents::are_to_be_fetched(&metadata, before.metadata()) {
-        app.guard.registrations.begin(household(address)).await.map_err(too_many)?;
-    }
-    client_documents::check_of_stranger(app, &metadata, Some(before.metadata())).await?;
-    client_documents::ensure_keys(app, &metadata).await?;
     let token = Secret::random();
     let replacement = Replacement {
         change: ClientChange { metadata, secret: kept },

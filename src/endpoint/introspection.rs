@@ -27,13 +27,18 @@ async fn introspect(app: &App, client: &Client, form: &Params) -> Result<Introsp
 }
 
 /// RFC 7662 section 4: a client sees its own tokens; a resource server (a client that can prove who it is) also the
-/// access tokens that are meant for it, or for nobody in particular.
+/// access tokens that are meant for it, or for nobody in particular. One that registered itself is one only for what
+/// names it.
 fn may_see(client: &Client, active: &Active) -> bool {
     if *active.client() == client.id {
         return true;
     }
     let metadata = client.metadata();
-    let meant = active.audience().is_empty()
-        || active.audience().iter().any(|one| one == client.id.as_str() || metadata.audience.contains(one));
+    let is_named = active.audience().iter().any(|one| one == client.id.as_str());
+    // Anybody may register, and say of themselves what they like: nobody has made them a resource server.
+    let is_trusted = !client.is_self_registered();
+    let meant = is_named
+        || is_trusted
+            && (active.audience().is_empty() || active.audience().iter().any(|one| metadata.audience.contains(one)));
     !metadata.is_public() && !matches!(active, Active::Refresh { .. }) && meant
 }

@@ -5,7 +5,6 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use url::Url;
 
 use crate::app::App;
 use crate::http::answer::JsonError;
@@ -13,9 +12,6 @@ use crate::id::ClientId;
 use crate::oauth::client_metadata::check_client_id;
 use crate::oauth::{ErrorCode, Result};
 use crate::ui::style;
-
-/// Bytes of a logo.
-const LARGEST: usize = 256 * 1024;
 
 /// What a browser may be given as an image. SVG is not: it is a document.
 const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp"];
@@ -27,8 +23,11 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
     // What no client can be called is not looked for: a NUL, which databases refuse, is no failure of theirs.
     check_client_id(&id).map_err(|_| none())?;
     let client = app.store.client(&ClientId::new(id)).await?.ok_or_else(none)?;
-    let url = Url::parse(&client.metadata().logo_uri).map_err(|_| none())?;
-    Ok(match fetch(&app, &url).await {
+    let url = &client.metadata().logo_uri;
+    if url.is_empty() {
+        return Err(none().into());
+    }
+    Ok(match fetch(&app, url).await {
         Some((kind, body)) => image(kind, "public, max-age=86400", "default-src 'none'; sandbox", body),
         None => {
             let letter = style::letter(client.metadata().name(client.id.as_str()));
@@ -43,13 +42,12 @@ pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Respo
 }
 
 /// The image behind `url`; nothing where it can not be had, or is no image that we hand on.
-async fn fetch(app: &App, url: &Url) -> Option<(&'static str, Bytes)> {
-    let fetched = app.fetch.get(url, LARGEST, "image/*").await;
-    let fetched = fetched.inspect_err(|error| tracing::debug!(%error, "a client's logo could not be fetched")).ok()?;
-    let claimed = fetched.content_type.unwrap_or_default();
+async fn fetch(app: &App, url: &str) -> Option<(&'static str, Bytes)> {
+    let fetched = app.fetch.logo(url, app.clock.now()).await?;
+    let claimed = fetched.content_type.as_deref().unwrap_or_default();
     let claimed = claimed.split(';').next().unwrap_or_default().trim();
-    let kind = IMAGES.iter().find(|known| known.eq_ignore_ascii_case(claimed)).filter(|_| fetched.status == 200)?;
-    Some((kind, fetched.body))
+    let kind = IMAGES.iter().find(|known| known.eq_ignore_ascii_case(claimed))?;
+    Some((kind, fetched.body.clone()))
 }
 
 fn image(kind: &'static str, keep: &'static str, policy: &'static str, body: impl IntoResponse) -> Response {

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use url::Url;
 
-use super::Fetch;
 use super::remembered::Remembered;
+use super::{Fetch, Fetched, TOTAL};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
 use crate::jose::KeySet;
@@ -20,16 +21,27 @@ const LONGEST_REQUEST_OBJECT: usize = 16 * 1024;
 /// A thousand redirect URIs.
 const LONGEST_SECTOR: usize = 256 * 1024;
 
+const LONGEST_LOGO: usize = 256 * 1024;
+
 const KEY_SET_LASTS: Duration = Duration::from_hours(1);
 /// A request object is made anew more often than keys are: its own end is an hour away at most.
 const REQUEST_OBJECT_LASTS: Duration = Duration::from_mins(1);
+const LOGO_LASTS: Duration = Duration::from_hours(24);
+/// Documents of one kind that are kept.
+const MOST: usize = 1000;
+/// 16 MiB at most.
+const MOST_LOGOS: usize = 64;
 /// Beyond this many clients the memory of registered keys starts anew.
-const MOST: usize = 10_000;
+const MOST_CLIENTS: usize = 10_000;
+/// Calls for logos at once. Anybody can ask for any client's, so they must not take the places of what clients need.
+const LOGOS_AT_ONCE: usize = 8;
 
 /// The memory of what was fetched, one for the process.
 pub(super) struct Documents {
     key_sets: Remembered<KeySet>,
     request_objects: Remembered<String>,
+    logos: Remembered<Fetched>,
+    logo_places: Arc<Semaphore>,
     /// `jwks` as each client has registered it, and as it was read.
     registered: Mutex<HashMap<ClientId, (Value, Arc<KeySet>)>>,
 }
@@ -37,8 +49,10 @@ pub(super) struct Documents {
 impl Documents {
     pub(super) fn new() -> Self {
         Self {
-            key_sets: Remembered::new(KEY_SET_LASTS),
-            request_objects: Remembered::new(REQUEST_OBJECT_LASTS),
+            key_sets: Remembered::new(KEY_SET_LASTS, MOST),
+            request_objects: Remembered::new(REQUEST_OBJECT_LASTS, MOST),
+            logos: Remembered::new(LOGO_LASTS, MOST_LOGOS),
+            logo_places: Arc::new(Semaphore::new(LOGOS_AT_ONCE)),
             registered: Mutex::default(),
         }
     }
@@ -72,7 +86,7 @@ impl Fetch {
         let keys = KeySet::parse(jwks.to_string().as_bytes());
         let keys = keys.inspect_err(|error| tracing::error!(%client, %error, "the client's jwks can not be used"));
         let keys = Arc::new(keys.unwrap_or_default());
-        if registered.len() >= MOST {
+        if registered.len() >= MOST_CLIENTS {
             registered.clear();
         }
         registered.insert(client.clone(), (jwks.clone(), Arc::clone(&keys)));
@@ -89,6 +103,22 @@ impl Fetch {
                 .ok()
         };
         self.documents.request_objects.get(url, None, now, call).await
+    }
+
+    /// What is at a `logo_uri`, whatever kind of document it is, kept for a day.
+    pub async fn logo(&self, url: &str, now: Timestamp) -> Option<Arc<Fetched>> {
+        let (fetch, place) = (self.clone(), Url::parse(url).ok()?);
+        let call = async move {
+            let free = tokio::time::timeout(TOTAL, fetch.documents.logo_places.acquire()).await;
+            let _free = free.inspect_err(|_| tracing::warn!("too many logos are being fetched")).ok()?;
+            fetch
+                .get(&place, LONGEST_LOGO, "image/*")
+                .await
+                .inspect_err(|error| tracing::debug!(url = %place, %error, "a client's logo could not be fetched"))
+                .ok()
+                .filter(|fetched| fetched.status == 200)
+        };
+        self.documents.logos.get(url, None, now, call).await
     }
 
     /// The redirect URIs of a sector. Asked for when a client registers, and never kept.

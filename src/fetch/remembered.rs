@@ -9,13 +9,12 @@ use crate::clock::Timestamp;
 /// Between a call that failed and the next, and between two calls for a newer document: for each URL, for everybody.
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// Beyond this many URLs, the one that was asked for longest ago is forgotten.
-const MOST: usize = 1000;
-
 /// What was found at each URL. A call is made by one, and the others wait for what comes of it; a document that is there
 /// is never lost to a call that fails.
 pub(super) struct Remembered<T> {
     max_age: Duration,
+    /// Beyond this many URLs, the one that was asked for longest ago is forgotten.
+    most: usize,
     places: Mutex<HashMap<String, Arc<Place<T>>>>,
 }
 
@@ -44,8 +43,8 @@ enum Look<T> {
 }
 
 impl<T: Send + Sync + 'static> Remembered<T> {
-    pub(super) fn new(max_age: Duration) -> Self {
-        Self { max_age, places: Mutex::default() }
+    pub(super) fn new(max_age: Duration, most: usize) -> Self {
+        Self { max_age, most, places: Mutex::default() }
     }
 
     /// The document of this URL: remembered, or from `call`. With `than`, one that is newer than that, if there is one.
@@ -97,7 +96,7 @@ impl<T: Send + Sync + 'static> Remembered<T> {
             place.known().asked_at = now;
             return Arc::clone(place);
         }
-        if places.len() >= MOST {
+        if places.len() >= self.most {
             let oldest = places.iter().min_by_key(|(_, place)| place.known().asked_at).map(|(url, _)| url.clone());
             oldest.and_then(|url| places.remove(&url));
         }
@@ -172,7 +171,7 @@ mod tests {
 
     impl Site {
         fn new() -> Self {
-            Self { memory: Remembered::new(HOUR), calls: Arc::default() }
+            Self { memory: Remembered::new(HOUR, 1000), calls: Arc::default() }
         }
 
         /// Asks; the document is the number of the call.
@@ -247,12 +246,12 @@ mod tests {
 
     #[tokio::test]
     async fn the_memory_is_bounded() {
-        let memory: Remembered<()> = Remembered::new(HOUR);
-        for number in 0..MOST + 10 {
-            let now = Timestamp::from_seconds(i64::try_from(number).unwrap());
+        let memory: Remembered<()> = Remembered::new(HOUR, 1000);
+        for number in 0..1010 {
+            let now = Timestamp::from_seconds(number);
             memory.get(&number.to_string(), None, now, async { Some(()) }).await;
         }
         let places = memory.places.lock().unwrap();
-        assert!(places.len() == MOST && !places.contains_key("0") && places.contains_key("1009"));
+        assert!(places.len() == 1000 && !places.contains_key("0") && places.contains_key("1009"));
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::hint::{self, Hinted};
-use super::{Browser, open};
+use super::{Browser, asks_first, open};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId};
@@ -51,7 +51,7 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
         return Err(ErrorCode::InvalidRequest.because("A parameter is given more than once."));
     }
     let hint = hinted(app, params, now).await?;
-    let farewell = farewell(app, params, hint.as_ref()).await?;
+    let (farewell, waits) = farewell(app, params, hint.as_ref()).await?;
     let current = match session {
         Some(id) => app.store.session(id, now).await?,
         None => None,
@@ -71,10 +71,15 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
             if let Some(current) = current.filter(|_| of_hint) {
                 app.store.end_session(current.id, now).await?;
             }
+            // Who has signed nobody out here has nobody to send on.
+            let farewell = if waits && !of_hint { Farewell::Ours } else { farewell };
             return Ok(Ended::Done { farewell, signed_out: of_hint });
         }
     }
-    let Some(current) = current else { return Ok(Ended::Done { farewell, signed_out: true }) };
+    let Some(current) = current else {
+        let farewell = if waits { Farewell::Ours } else { farewell };
+        return Ok(Ended::Done { farewell, signed_out: true });
+    };
     let logout = Logout {
         browser: browser.id,
         session: current.id,
@@ -130,14 +135,18 @@ async fn hinted(app: &App, params: &Params, now: Timestamp) -> Result<Option<Hin
 }
 
 /// Only a registered URI (compared character by character) of the client that the hint names; without a hint nobody has
-/// proven which client it is, and the browser stays here.
-async fn farewell(app: &App, params: &Params, hint: Option<&Hinted>) -> Result<Farewell> {
-    let (Some(uri), Some(hint)) = (params.get("post_logout_redirect_uri"), hint) else { return Ok(Farewell::Ours) };
+/// proven which client it is, and the browser stays here. And whether the client is one that the browser is sent to only
+/// once a person of its own has signed out.
+async fn farewell(app: &App, params: &Params, hint: Option<&Hinted>) -> Result<(Farewell, bool)> {
+    let (Some(uri), Some(hint)) = (params.get("post_logout_redirect_uri"), hint) else {
+        return Ok((Farewell::Ours, false));
+    };
     for id in &hint.hint.clients {
         let Some(client) = app.store.client(id).await? else { continue };
         if client.metadata().post_logout_redirect_uris.iter().any(|registered| registered == uri) {
             let state: Vec<_> = params.get("state").map(|state| ("state", state)).into_iter().collect();
-            return Ok(Farewell::Client(response_mode::location(uri, ResponseMode::Query, &state)));
+            let farewell = Farewell::Client(response_mode::location(uri, ResponseMode::Query, &state));
+            return Ok((farewell, asks_first(app, &client)));
         }
     }
     Err(ErrorCode::InvalidRequest.because("The post_logout_redirect_uri is not one that the client has registered."))

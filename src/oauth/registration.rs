@@ -82,8 +82,10 @@ impl Request {
     }
 
     /// What is registered, with every default filled in (RFC 7591 section 3.2.1).
-    pub fn metadata(&self, oidc: &Oidc, rules: &Rules) -> Result<ClientMetadata> {
-        self.refuse_privileges(&oidc.registration)?;
+    /// `before` is the registration that this one replaces: what was given to it may be sent back.
+    pub fn metadata(&self, oidc: &Oidc, rules: &Rules, before: Option<&ClientMetadata>) -> Result<ClientMetadata> {
+        let has = before.map_or(&[][..], |before| &before.audience);
+        self.refuse_privileges(&oidc.registration, has)?;
         let mut metadata = complete(self.metadata.clone(), &oidc.default_scope);
         metadata.audience.clone_from(&oidc.registration.allowed_audience);
         check_policy(&metadata, &oidc.registration, &oidc.default_scope)?;
@@ -93,7 +95,7 @@ impl Request {
     }
 
     /// DR-04.
-    fn refuse_privileges(&self, policy: &Registration) -> Result<()> {
+    fn refuse_privileges(&self, policy: &Registration, has: &[String]) -> Result<()> {
         let metadata = &self.metadata;
         let is_set = |value: &Value| match value {
             Value::Null | Value::Bool(false) => false,
@@ -101,12 +103,13 @@ impl Request {
             Value::Object(members) => !members.is_empty(),
             _ => true,
         };
+        let is_theirs = |one: &String| policy.allowed_audience.contains(one) || has.contains(one);
         let theirs = [
             ("skip_consent", metadata.skip_consent),
             ("skip_logout_consent", metadata.skip_logout_consent == Some(true)),
             ("metadata", is_set(&metadata.metadata)),
             ("access_token_strategy", !metadata.access_token_strategy.is_empty()),
-            ("audience", metadata.audience.iter().any(|one| !policy.allowed_audience.contains(one))),
+            ("audience", !metadata.audience.iter().all(is_theirs)),
             ("owner", !metadata.owner.is_empty()),
             ("is_first_party", is_set(&self.privileges.is_first_party)),
             ("tls_client_auth_subject_dn", is_set(&self.privileges.tls_client_auth_subject_dn)),
@@ -190,8 +193,9 @@ fn check_logo(mut metadata: ClientMetadata) -> Result<ClientMetadata> {
     let mut hosts = metadata.redirect_uris.iter().filter(is_web).filter_map(|uri| host(uri)).peekable();
     if hosts.peek().is_none() || metadata.application_type == "native" {
         metadata.logo_uri.clear();
-    } else if !hosts.any(|host| host == logo) {
-        return Err(refused("Field logo_uri must be on the host of a redirect URI."));
+    } else if !hosts.all(|host| host == logo) {
+        // One of theirs beside one of a bank's would borrow the bank's logo.
+        return Err(refused("Field logo_uri must be on the host of the redirect URIs, of each of them."));
     }
     Ok(metadata)
 }

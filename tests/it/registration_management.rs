@@ -1,5 +1,7 @@
 //! Looking after a registration: RFC 7592 (security-cases.md RA).
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -37,6 +39,23 @@ async fn ra_01_only_its_own_token_opens_a_registration() {
     }
     let unchanged = server.manage_with(Method::GET, mine.id(), mine.token(), None).await;
     assert_eq!(unchanged.status, 200, "{}", unchanged.body);
+}
+
+/// RFC 7591 section 3.2.1: an end that the client could put off with the same secret would be none.
+#[tokio::test]
+async fn an_expired_secret_is_not_set_again() {
+    let server = Server::open_to_all(|policy| policy.secret_lifetime = Some(Duration::from_hours(1))).await;
+    let client = server.own_client(json!({})).await;
+    server.pass(3601);
+    let same = client.with(json!({ "client_secret": client.secret() }));
+    let refused = server.manage_with(Method::PUT, client.id(), client.token(), Some(&same)).await;
+    refused.assert_error(400, "invalid_client_metadata");
+    let other = client.with(json!({ "client_secret": "another one of mine" }));
+    let answer = server.manage_with(Method::PUT, client.id(), client.token(), Some(&other)).await;
+    assert_eq!((answer.status, &answer.json()["client_secret"]), (200, &json!("another one of mine")));
+    basic(&server, Method::GET, client.id(), client.secret(), None).await.assert_error(401, "invalid_client");
+    basic(&server, Method::DELETE, client.id(), "another one of mine", None).await;
+    assert_eq!(server.self_registered().await, 0);
 }
 
 /// RA-04 as design.md section 9 has it: the client's own secret by Basic, in the query only where the operator lets it.

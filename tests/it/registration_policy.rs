@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::process::run;
 use crate::support::registration::{Own, app};
 use crate::support::signer::Signer;
-use crate::support::{Answer, Authorize, PASSWORD, Server, Site, race};
+use crate::support::{Answer, Authorize, PASSWORD, Server, Site, VERIFIER, race};
 
 async fn token(server: &Server, body: Value) -> Value {
     let answer = server.admin(Method::POST, "/registration-tokens", Some(&body)).await;
@@ -115,6 +115,8 @@ async fn an_address_is_limited_and_what_nobody_uses_leaves() {
 
     assert_eq!(server.sign_in_to(&registered[0]).await.status, 200);
     server.pass(24 * 3600 + 1);
+    let request = Authorize::of(registered[1].id(), "https://app.example/cb");
+    server.browser().get(&request.url(&server)).await.assert_page(401, "invalid_client");
     server.app().store.sweep(server.clock.now()).await.unwrap();
     assert_eq!(server.self_registered().await, 1, "the one that was used");
     assert_eq!(server.database.count("registration_tokens").await, 0);
@@ -233,7 +235,57 @@ async fn what_makes_the_server_call_somebody_is_counted_too() {
         }
     }
     assert_eq!(site.visits(), 1);
+    let body = client.with(json!({ "client_secret": "a-secret-to-be-hashed" }));
+    let answer = server.manage_with(Method::PUT, client.id(), client.token(), Some(&body)).await;
+    answer.assert_error(429, "too_many_requests");
     let body = client.with(json!({ "client_name": "Still the same keys" }));
     let answer = server.manage_with(Method::PUT, client.id(), client.token(), Some(&body)).await;
     assert_eq!(answer.status, 200, "nothing is fetched for it: {}", answer.body);
+}
+
+/// RFC 7662 section 4: nobody becomes a resource server by registering.
+#[tokio::test]
+async fn in_04_a_client_that_registered_itself_sees_its_own_tokens_only() {
+    let server = Server::open_to_all(|_| {}).await;
+    let (mine, other) = (server.own_client(json!({})).await, server.own_client(json!({})).await);
+    let theirs = server.tokens_with("openid").await.access_token;
+    let own = server.sign_in_to(&mine).await.tokens().access_token;
+    for (client, token, active) in [(&mine, &own, true), (&other, &own, false), (&mine, &theirs, false)] {
+        let request = server.http.post(server.url("/oauth2/introspect"));
+        let request = request.basic_auth(client.id(), Some(client.secret())).form(&[("token", token)]);
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        assert_eq!((answer.status, &answer.json()["active"]), (200, &json!(active)), "{}", answer.body);
+    }
+}
+
+/// A stranger can have an ID token of its own; that opens no way through this server to the stranger's pages.
+#[tokio::test]
+async fn a_logout_leads_to_a_stranger_only_who_was_signed_in_to_it() {
+    let server = Server::open_to_all(|_| {}).await;
+    let out = "https://app.example/out";
+    let client = server.own_client(json!({ "post_logout_redirect_uris": [out] })).await;
+    let hint = server.sign_in_to(&client).await.tokens().id_token.unwrap();
+    let logout = |hint: &str| {
+        server.url(&format!("/oauth2/sessions/logout?id_token_hint={hint}&post_logout_redirect_uri={out}"))
+    };
+    let mut nobody = server.browser();
+    let mut bob = server.browser();
+    bob.code(&Authorize::of("web", "https://rp.example/cb"), "bob").await;
+    for browser in [&mut nobody, &mut bob] {
+        let answer = browser.get(&logout(&hint)).await;
+        assert!(!answer.location().unwrap_or_default().starts_with(out), "{answer:?}");
+    }
+    let mut alice = server.browser();
+    let request = Authorize::of(client.id(), "https://app.example/cb").set("scope", "openid offline_access");
+    let code = alice.code(&request, "alice").await;
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", "https://app.example/cb"),
+        ("code_verifier", VERIFIER),
+    ];
+    let exchange = server.http.post(server.url("/oauth2/token")).basic_auth(client.id(), Some(client.secret()));
+    let tokens = Answer::of(exchange.form(&form).send().await.unwrap()).await.tokens();
+    let answer = alice.get(&logout(&tokens.id_token.unwrap())).await;
+    assert!(answer.location().unwrap().starts_with(out), "{answer:?}");
 }

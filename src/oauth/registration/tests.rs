@@ -9,7 +9,7 @@ fn registered(change: impl FnOnce(&mut Registration), client: &Value) -> Result<
     let mut config = Config::for_tests("https://op.example", "memory");
     config.dev = false;
     change(&mut config.oidc.registration);
-    Request::read(client.to_string().as_bytes())?.metadata(&config.oidc, &Rules::of(&config))
+    Request::read(client.to_string().as_bytes())?.metadata(&config.oidc, &Rules::of(&config), None)
 }
 
 fn web(more: &Value) -> Value {
@@ -109,6 +109,8 @@ fn who_is_answered_by_redirect_says_where() {
 fn dr_11_a_logo_is_from_where_the_answer_goes() {
     let (code, why) = refusal(&json!({ "logo_uri": "https://cdn.example/bank.png" }));
     assert!(code == "invalid_client_metadata" && why.contains("logo_uri"), "{why}");
+    let beside = json!({ "redirect_uris": ["https://evil.example/cb", "https://bank.example/"], "logo_uri": "https://bank.example/l.png" });
+    assert_eq!(refusal(&beside).0, "invalid_client_metadata");
     let own = json!({ "logo_uri": "https://app.example/l.png", "tos_uri": "https://openid.net", "policy_uri": "https://p.example" });
     assert_eq!(registered(|_| {}, &web(&own)).unwrap().logo_uri, "https://app.example/l.png");
     let app = json!({ "redirect_uris": ["com.example.app:/cb"], "logo_uri": "https://bank.example/l.png" });
@@ -147,7 +149,7 @@ fn dr_31_a_statement_goes_before_what_is_beside_it() {
     let request = Request::with_statement(body.as_bytes(), claims.as_object().unwrap().clone()).unwrap();
     assert_eq!((request.metadata.client_name.as_str(), &request.client_id), ("Theirs", &None));
     assert_eq!(request.metadata.software.software_statement, "a.b.c");
-    assert!(request.refuse_privileges(&Registration::default()).is_err());
+    assert!(request.refuse_privileges(&Registration::default(), &[]).is_err());
     let wrong = json!({ "redirect_uris": 1 });
     let error = Request::with_statement(body.as_bytes(), wrong.as_object().unwrap().clone()).unwrap_err();
     assert_eq!(error.code, ErrorCode::InvalidSoftwareStatement);

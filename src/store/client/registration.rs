@@ -36,6 +36,11 @@ impl Client {
     pub fn is_self_registered(&self) -> bool {
         self.origin == SELF_REGISTERED
     }
+
+    /// Whether its time is over: what is swept away later is gone for everybody now.
+    pub fn is_gone(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 impl Store {

@@ -55,6 +55,7 @@ mod redirect_uri;
 mod refresh_token;
 mod registration;
 mod registration_management;
+mod registration_plan;
 mod registration_policy;
 mod replicas;
 mod request_object;

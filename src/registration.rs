@@ -132,7 +132,9 @@ pub async fn register(app: &App, body: &[u8], token: Option<&Secret>, address: I
         used_at: None,
         expires_at: [policy.unused_for, policy.client_lifetime].into_iter().flatten().min().map(|life| now + life),
     };
-    match app.store.register_client(&client, token_hash.as_deref(), policy.max_clients, now).await? {
+    // Strangers who fill the table must not shut out whom the operator has invited.
+    let most = if token_hash.is_some() { u32::MAX } else { policy.max_clients };
+    match app.store.register_client(&client, token_hash.as_deref(), most, now).await? {
         Registered::Done => {}
         Registered::TokenSpent => return Err(token_refused()),
         Registered::Full => {

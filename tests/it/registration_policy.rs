@@ -138,6 +138,8 @@ async fn there_are_never_more_than_the_operator_wants() {
     full.assert_error(503, "temporarily_unavailable");
     assert!(full.header("retry-after").is_some());
     assert_eq!(server.self_registered().await, 5);
+    let invited = token(&server, json!({})).await;
+    assert_eq!(server.register_with(invited["token"].as_str(), &app(json!({}))).await.status, 201);
 }
 
 #[tokio::test]

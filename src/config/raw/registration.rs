@@ -35,7 +35,7 @@ pub struct Registration {
     /// The window over which `per_address` is refilled.
     #[schemars(extend("default" = "1h"))]
     pub window: Setting<Duration>,
-    /// How many clients that registered themselves there may be at once.
+    /// How many clients that registered themselves there may be at once; beyond it only an initial access token lets more in.
     #[schemars(extend("default" = 10000))]
     pub max_clients: Setting<u32>,
     /// A client that has got no tokens for this long after it registered is deleted; 0 keeps it.

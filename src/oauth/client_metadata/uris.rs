@@ -162,8 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn logout_uris_are_https() {
-        for field in ["backchannel_logout_uri", "frontchannel_logout_uri"] {
+    fn what_is_called_is_https() {
+        for field in [
+            "backchannel_logout_uri",
+            "frontchannel_logout_uri",
+            "initiate_login_uri",
+            "jwks_uri",
+            "sector_identifier_uri",
+        ] {
             for uri in ["http://app.example/l", "https://app.example/l#f", "https://u@app.example/", "app.example/l"] {
                 assert!(fault(&json!({ field: uri })).1.contains(field), "{uri}");
             }

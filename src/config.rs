@@ -191,6 +191,8 @@ pub struct OAuth2 {
     pub pkce_enforced: bool,
     /// `oauth2.response_types`: what the authorization endpoint may give.
     pub response_types: Vec<ResponseType>,
+    /// `oauth2.localhost_redirect_uris`: plain http to `localhost` by name.
+    pub localhost_redirect_uris: bool,
     /// `oauth2.client_assertion.compatible_audience`: `aud` may be the token endpoint too, and a list.
     pub compatible_audience: bool,
     /// `oauth2.client_credentials.default_grant_allowed_scope`.

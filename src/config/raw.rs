@@ -136,6 +136,9 @@ pub struct OAuth2 {
     /// What the authorization endpoint may give; a client must register each of its own besides. Types with `token` or `id_token` hand tokens to the browser (RFC 9700 section 2.1.2).
     #[schemars(extend("default" = ["code"]))]
     pub response_types: Setting<Vec<ResponseType>>,
+    /// Let clients register `http://localhost` as redirect URI, with an exact port, as many tools on developers' machines do; another program there may be listening (RFC 8252 section 8.3). `127.0.0.1` and `[::1]` are always fine for native clients.
+    #[schemars(extend("default" = false))]
+    pub localhost_redirect_uris: Setting<bool>,
     pub client_credentials: ClientCredentials,
     pub client_assertion: ClientAssertion,
     pub grant: Grant,

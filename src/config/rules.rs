@@ -126,6 +126,7 @@ fn oauth2(raw: &raw::OAuth2, check: &mut Check) -> OAuth2 {
     OAuth2 {
         expose_internal_errors,
         response_types: response_types(raw, check),
+        localhost_redirect_uris: check.read(&raw.localhost_redirect_uris),
         compatible_audience: check.read(&raw.client_assertion.compatible_audience),
         pkce_enforced: check.read(&raw.pkce.enforced),
         client_credentials_default_scope: check.read(&raw.client_credentials.default_grant_allowed_scope),

@@ -3,7 +3,7 @@
 mod registration;
 
 use registration::is_app_scheme;
-pub use registration::{check, check_all};
+pub use registration::{Http, check, check_all};
 pub(super) use registration::{fault, has_uri_characters};
 
 /// The hosts whose port an app picks when it starts (RFC 8252 section 7.3). `localhost` is a name that something else
@@ -244,7 +244,7 @@ mod tests {
 
         #[test]
         fn no_input_panics(uri in any::<String>()) {
-            let _ = (check(&uri, true, true), host_of(&uri), may_be_silent(&uri));
+            let _ = (check(&uri, true, Http::Everywhere), host_of(&uri), may_be_silent(&uri));
             let _ = is_native(std::slice::from_ref(&uri), "");
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::registration::{Own, app};
 use crate::support::signer::Signer;
-use crate::support::{Answer, Server, Site};
+use crate::support::{Answer, Authorize, Server, Site, VERIFIER};
 
 fn has_null(value: &Value) -> bool {
     match value {
@@ -173,6 +173,33 @@ async fn dr_08_redirect_uris_of_no_good() {
         let answer = server.register(&app(json!({ "redirect_uris": [uri], "application_type": kind }))).await;
         assert_eq!(answer.status, status, "{kind} {uri}: {}", answer.body);
     }
+}
+
+/// RU-19, and what an MCP client on a developer's machine does.
+#[tokio::test]
+async fn ru_19_localhost_where_the_operator_lets_it() {
+    let server = Server::with(|config| {
+        config.oidc.registration.enabled = true;
+        config.dev = false;
+        config.oauth2.localhost_redirect_uris = true;
+    })
+    .await;
+    let uri = "http://localhost:6274/cb";
+    let public = json!({ "redirect_uris": [uri], "token_endpoint_auth_method": "none" });
+    let client = server.own_client(public).await;
+    let elsewhere = Authorize::of(client.id(), "http://localhost:6275/cb");
+    server.browser().get(&elsewhere.url(&server)).await.assert_page(400, "invalid_request");
+    let code = server.browser().code(&Authorize::of(client.id(), uri), "alice").await;
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", client.id()),
+        ("code", &code),
+        ("redirect_uri", uri),
+        ("code_verifier", VERIFIER),
+    ];
+    server.post("/oauth2/token", &fields).await.tokens();
+    let other = app(json!({ "redirect_uris": ["http://rp.example/cb"] }));
+    server.register(&other).await.assert_error(400, "invalid_redirect_uri");
 }
 
 /// DR-13, DR-14, DR-17: one answer for all that we never call, whatever is or is not there.

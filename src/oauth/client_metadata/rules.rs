@@ -3,6 +3,7 @@
 use super::{AuthMethod, GrantType};
 use crate::config::Config;
 use crate::jose::{Algorithm, ContentEncryption, KeyManagement, MacAlgorithm};
+use crate::oauth::redirect_uri::Http;
 use crate::oauth::response_mode::ResponseType;
 
 /// What this server honours: metadata that asks for anything else is refused, because a client that is registered with
@@ -11,6 +12,8 @@ use crate::oauth::response_mode::ResponseType;
 pub struct Rules {
     /// Plain http redirect and logout URIs are fine.
     pub dev: bool,
+    /// `oauth2.localhost_redirect_uris`.
+    pub localhost: bool,
     pub grant_types: Vec<&'static str>,
     pub response_types: Vec<ResponseType>,
     pub auth_methods: Vec<&'static str>,
@@ -34,6 +37,7 @@ impl Rules {
         let mut subject_types = vec!["public"];
         subject_types.extend(config.oidc.pairwise_salt.is_some().then_some("pairwise"));
         Self {
+            localhost: config.oauth2.localhost_redirect_uris,
             subject_types,
             id_token_algs: config.oidc.signing_algs.clone(),
             request_object_algs: unsigned.into_iter().chain(defaults.request_object_algs.iter().copied()).collect(),
@@ -51,6 +55,7 @@ impl Rules {
         let signed: Vec<_> = Algorithm::ALL.map(Algorithm::as_str).into_iter().chain(macs).collect();
         Self {
             dev,
+            localhost: false,
             grant_types: GrantType::ALL.iter().filter(offered).map(|grant| grant.as_str()).collect(),
             response_types: response_types.to_vec(),
             auth_methods: AuthMethod::ALL.iter().map(|method| method.as_str()).collect(),
@@ -66,6 +71,15 @@ impl Rules {
             request_by_reference: true,
         }
         .with_userinfo_algs()
+    }
+
+    /// Where redirect URIs may use plain http.
+    pub(in crate::oauth) fn http(&self) -> Http {
+        match (self.dev, self.localhost) {
+            (true, _) => Http::Everywhere,
+            (false, true) => Http::Localhost,
+            (false, false) => Http::Nowhere,
+        }
     }
 
     pub(in crate::oauth) fn with_userinfo_algs(mut self) -> Self {

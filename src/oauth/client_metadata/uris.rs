@@ -89,7 +89,7 @@ impl ClientMetadata {
             return Err(refused("Field post_logout_redirect_uris must hold at most 50 URIs."));
         }
         for uri in &self.post_logout_redirect_uris {
-            if redirect_uri::fault(uri, self.is_native(), rules.dev).is_some() {
+            if redirect_uri::fault(uri, self.is_native(), rules.http()).is_some() {
                 return Err(refused("Field post_logout_redirect_uris must hold URIs that could be redirect URIs."));
             }
             if !self.redirect_uris.iter().any(|own| same_place(own, uri)) {

@@ -17,7 +17,7 @@ impl ClientMetadata {
     /// Whether the server can keep what this promises: `invalid_redirect_uri`, or `invalid_client_metadata` that names
     /// the field. Never repeats a value.
     pub fn validate(&self, rules: &Rules) -> Result<()> {
-        redirect_uri::check_all(&self.redirect_uris, self.is_native(), rules.dev)?;
+        redirect_uri::check_all(&self.redirect_uris, self.is_native(), rules.http())?;
         self.check_choices(rules)?;
         self.check_response_types(rules)?;
         self.unkept.check()?;

@@ -25,21 +25,30 @@ const RESERVED: [&str; 13] = [
     "token_type",
 ];
 
+/// Where plain http is fine, besides the loopback addresses of native clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http {
+    Nowhere,
+    /// At `localhost` by name, which RFC 8252 section 8.3 does not recommend and many clients use all the same.
+    Localhost,
+    Everywhere,
+}
+
 /// The rules of a client's registered redirect URIs, each and all.
-pub fn check_all(uris: &[String], native: bool, dev: bool) -> Result<()> {
+pub fn check_all(uris: &[String], native: bool, http: Http) -> Result<()> {
     if uris.len() > MAX_COUNT {
         return Err(ErrorCode::InvalidRedirectUri.because("A client can not have more than 50 redirect URIs."));
     }
-    uris.iter().try_for_each(|uri| check(uri, native, dev))
+    uris.iter().try_for_each(|uri| check(uri, native, http))
 }
 
-/// Whether the URI may be registered; `invalid_redirect_uri` says why not. `dev` lets plain http pass.
-pub fn check(uri: &str, native: bool, dev: bool) -> Result<()> {
-    fault(uri, native, dev).map_or(Ok(()), |why| Err(ErrorCode::InvalidRedirectUri.because(why)))
+/// Whether the URI may be registered; `invalid_redirect_uri` says why not.
+pub fn check(uri: &str, native: bool, http: Http) -> Result<()> {
+    fault(uri, native, http).map_or(Ok(()), |why| Err(ErrorCode::InvalidRedirectUri.because(why)))
 }
 
 /// What is wrong with it, in a sentence about "Redirect URIs".
-pub(in crate::oauth) fn fault(uri: &str, native: bool, dev: bool) -> Option<&'static str> {
+pub(in crate::oauth) fn fault(uri: &str, native: bool, http: Http) -> Option<&'static str> {
     if uri.len() > MAX_BYTES {
         return Some("Redirect URIs must not be longer than 2048 bytes.");
     }
@@ -59,8 +68,13 @@ pub(in crate::oauth) fn fault(uri: &str, native: bool, dev: bool) -> Option<&'st
     if is_web && !has_plain_authority(uri, rest) {
         return Some("Redirect URIs must have a host in its usual spelling, without user information.");
     }
-    if scheme.eq_ignore_ascii_case("http") && !dev && !(native && split_loopback(uri).is_some()) {
-        return Some("Redirect URIs must use https; http is for native clients on 127.0.0.1 or [::1] alone.");
+    if scheme.eq_ignore_ascii_case("http") && !may_be_http(uri, native, http) {
+        return Some(match http {
+            Http::Localhost => {
+                "Redirect URIs must use https; http is for localhost, and for native clients on 127.0.0.1 or [::1]."
+            }
+            _ => "Redirect URIs must use https; http is for native clients on 127.0.0.1 or [::1] alone.",
+        });
     }
     let is_app = native && is_app_scheme(scheme) && rest.starts_with('/');
     if !(is_web || is_app) {
@@ -72,6 +86,17 @@ pub(in crate::oauth) fn fault(uri: &str, native: bool, dev: bool) -> Option<&'st
         return Some("Redirect URIs must not contain parameters of an authorization response, such as code or state.");
     }
     None
+}
+
+fn may_be_http(uri: &str, native: bool, http: Http) -> bool {
+    let is_localhost = || {
+        uri.strip_prefix("http://localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/', '?']))
+    };
+    match http {
+        Http::Everywhere => true,
+        Http::Localhost if is_localhost() => true,
+        _ => native && split_loopback(uri).is_some(),
+    }
 }
 
 /// The characters of RFC 3986 section 2 in well-formed percent-encoding, none of it an encoded control character. The
@@ -135,20 +160,20 @@ mod tests {
 
     #[test]
     fn what_may_be_registered() {
-        for (uri, native, dev) in [
-            (WEB, false, false),
-            ("https://rp.example", false, false),
-            ("https://rp.example:8443/cb?tenant=1&x=%C3%A9", false, false),
-            ("https://[2001:db8::1]/cb", false, false),
-            ("https://xn--bcher-kva.example/cb", false, false),
-            ("http://127.0.0.1/cb", true, false),
-            ("http://[::1]:8080/cb", true, false),
-            ("com.example.app:/cb", true, false),
-            ("com.example.app://host/cb", true, false),
-            ("http://localhost:3000/cb", false, true),
-            ("http://rp.example/cb", false, true),
+        for (uri, native, http) in [
+            (WEB, false, Http::Nowhere),
+            ("https://rp.example", false, Http::Nowhere),
+            ("https://rp.example:8443/cb?tenant=1&x=%C3%A9", false, Http::Nowhere),
+            ("https://[2001:db8::1]/cb", false, Http::Nowhere),
+            ("https://xn--bcher-kva.example/cb", false, Http::Nowhere),
+            ("http://127.0.0.1/cb", true, Http::Nowhere),
+            ("http://[::1]:8080/cb", true, Http::Nowhere),
+            ("com.example.app:/cb", true, Http::Nowhere),
+            ("com.example.app://host/cb", true, Http::Nowhere),
+            ("http://localhost:3000/cb", false, Http::Everywhere),
+            ("http://rp.example/cb", false, Http::Everywhere),
         ] {
-            check(uri, native, dev).unwrap_or_else(|error| panic!("{uri}: {error}"));
+            check(uri, native, http).unwrap_or_else(|error| panic!("{uri}: {error}"));
         }
     }
 
@@ -221,33 +246,60 @@ mod tests {
             "urn:ietf:wg:oauth:2.0:oob",
             &long,
         ] {
-            let error = check(uri, true, false).expect_err(uri);
+            let error = check(uri, true, Http::Nowhere).expect_err(uri);
             assert_eq!(error.code, ErrorCode::InvalidRedirectUri, "{uri}");
             let is_clean =
                 error.description.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E));
             assert!(is_clean, "{}", error.description);
         }
         assert_eq!(
-            check("https://rp.example/#", false, false).unwrap_err().description,
+            check("https://rp.example/#", false, Http::Nowhere).unwrap_err().description,
             "Redirect URIs must not contain fragments (#)."
         );
         for uri in ["http://127.0.0.1/cb", "com.example.app:/cb"] {
-            assert!(check(uri, false, false).is_err(), "{uri} of a web client");
+            assert!(check(uri, false, Http::Nowhere).is_err(), "{uri} of a web client");
         }
+    }
+
+    /// RU-19: only where the operator lets it, for no other name, and with its port.
+    #[test]
+    fn localhost_is_for_the_operator_to_allow() {
+        for uri in ["http://localhost", "http://localhost/cb", "http://localhost:6274/cb?x=1"] {
+            assert!(check(uri, false, Http::Nowhere).is_err(), "{uri}");
+            assert!(check(uri, true, Http::Nowhere).is_err(), "{uri}");
+            check(uri, false, Http::Localhost).unwrap_or_else(|error| panic!("{uri}: {error}"));
+        }
+        for uri in [
+            "http://localhost.evil.example/cb",
+            "http://localhost@evil.example/cb",
+            "http://localhost:80@evil.example/cb",
+            "http://localhost./cb",
+            "http://localhost\\.evil.example/cb",
+            "http://LOCALHOST/cb",
+            "http://a.localhost/cb",
+            "http://rp.example/cb",
+            "http://127.0.0.1/cb",
+            "ftp://localhost/cb",
+        ] {
+            assert!(check(uri, false, Http::Localhost).is_err(), "{uri}");
+        }
+        let registered = ["http://localhost:6274/cb".to_owned()];
+        assert!(matches(&registered, "http://localhost:6274/cb", true));
+        assert!(!matches(&registered, "http://localhost:6275/cb", true), "the port is exact");
     }
 
     /// RU-22.
     #[test]
     fn fifty_uris_are_enough() {
-        assert!(check_all(&vec![WEB.to_owned(); 50], false, false).is_ok());
-        assert!(check_all(&vec![WEB.to_owned(); 51], false, false).is_err());
-        assert!(check_all(&[WEB, "http://rp.example/"].map(str::to_owned), false, false).is_err());
+        assert!(check_all(&vec![WEB.to_owned(); 50], false, Http::Nowhere).is_ok());
+        assert!(check_all(&vec![WEB.to_owned(); 51], false, Http::Nowhere).is_err());
+        assert!(check_all(&[WEB, "http://rp.example/"].map(str::to_owned), false, Http::Nowhere).is_err());
     }
 
     proptest! {
         #[test]
         fn what_may_be_registered_is_safe_in_a_header(uri in "(https?|a\\.b|[a-z]{1,4}):/{0,3}[ -~]{0,30}") {
-            if check(&uri, true, true).is_ok() {
+            if check(&uri, true, Http::Everywhere).is_ok() {
                 prop_assert!(matches(std::slice::from_ref(&uri), &uri, false));
                 prop_assert!(uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'<>\\#*".contains(&byte)));
             }

@@ -20,7 +20,7 @@ async fn client_credentials(server: &Server, id: &str, secret: &str) -> u16 {
     request.form(&[("grant_type", "client_credentials")]).send().await.unwrap().status().as_u16()
 }
 
-fn has_null(value: &Value) -> bool {
+pub fn has_null(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.iter().any(has_null),

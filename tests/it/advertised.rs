@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use crate::support::signer::{Signer, assertion, mac, proof};
 use crate::support::{Answer, Authorize, PASSWORD, SECRET, Server, VERIFIER};
 
-fn list(document: &Value, name: &str) -> Vec<String> {
+pub fn list(document: &Value, name: &str) -> Vec<String> {
     let values = document[name].as_array().unwrap_or_else(|| panic!("{name} is not a list: {}", document[name]));
     assert!(!values.is_empty(), "{name}");
     values.iter().map(|value| value.as_str().unwrap().to_owned()).collect()
 }
 
-async fn document(server: &Server) -> Value {
+pub async fn document(server: &Server) -> Value {
     server.get("/.well-known/openid-configuration").await.json()
 }
 

@@ -3,21 +3,12 @@
 
 use hydrant::jose::{Algorithm, ContentEncryption, KeyManagement, MacAlgorithm};
 use hydrant::secret::Secret;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::advertised::{document, list};
 use crate::support::{Authorize, SECRET, Server, VERIFIER, unverified};
 
 const URI: &str = "https://rp.example/cb";
-
-fn list(document: &Value, name: &str) -> Vec<String> {
-    let values = document[name].as_array().unwrap_or_else(|| panic!("{name} is not a list: {}", document[name]));
-    assert!(!values.is_empty(), "{name}");
-    values.iter().map(|value| value.as_str().unwrap().to_owned()).collect()
-}
-
-async fn document(server: &Server) -> Value {
-    server.get("/.well-known/openid-configuration").await.json()
-}
 
 fn signatures() -> Vec<String> {
     let macs = MacAlgorithm::ALL.map(MacAlgorithm::as_str);

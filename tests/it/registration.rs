@@ -2,20 +2,12 @@
 
 use hydrant::oauth::scope::Scope;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::admin_clients::has_null;
 use crate::support::registration::{Own, app};
 use crate::support::signer::Signer;
 use crate::support::{Answer, Authorize, Server, Site, VERIFIER};
-
-fn has_null(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.iter().any(has_null),
-        Value::Object(members) => members.values().any(has_null),
-        _ => false,
-    }
-}
 
 /// A server whose documents may come from this machine.
 async fn near(change: impl FnOnce(&mut hydrant::config::Config)) -> Server {

@@ -80,13 +80,17 @@ pub enum Credentials {
 #[derive(Debug)]
 pub struct Manager {
     client: Arc<Client>,
-    /// The hash of the registration access token that it came with.
-    token_hash: Option<String>,
 }
 
 impl Manager {
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// What the registration is changed on condition of: its token as it was when this was proven. Each change has another,
+    /// so whoever proved themselves with what was changed meanwhile, a token or a secret, comes too late.
+    fn token_hash(&self) -> &str {
+        self.client.registration_token_hash.as_deref().unwrap_or_default()
     }
 }
 
@@ -153,7 +157,10 @@ pub async fn register(app: &App, body: &[u8], token: Option<&Secret>, address: I
 pub async fn authenticate(app: &App, id: &ClientId, credentials: &Credentials, address: IpAddr) -> Result<Manager> {
     // What no client can be called is not looked for.
     let client = match check_client_id(id.as_str()) {
-        Ok(()) => app.store.client(id).await?.filter(|client| client.is_self_registered()),
+        Ok(()) => {
+            let now = app.clock.now();
+            app.store.client(id).await?.filter(|client| client.is_self_registered() && !client.is_gone(now))
+        }
         Err(_) => None,
     };
     match credentials {
@@ -162,7 +169,7 @@ pub async fn authenticate(app: &App, id: &ClientId, credentials: &Credentials, a
             let kept = client.as_ref().and_then(|client| client.registration_token_hash.as_deref());
             let is_right = secret::same(kept.unwrap_or_default().as_bytes(), hash.as_bytes());
             match client.filter(|_| is_right) {
-                Some(client) => Ok(Manager { client, token_hash: Some(hash) }),
+                Some(client) => Ok(Manager { client }),
                 None => {
                     tracing::warn!(%address, "a registration access token was refused: it is not that of this client");
                     Err(token_refused())
@@ -175,7 +182,7 @@ pub async fn authenticate(app: &App, id: &ClientId, credentials: &Credentials, a
                 |client: &Arc<Client>| matches!(client.metadata().auth_method(), AuthMethod::Basic | AuthMethod::Post);
             let client = client.filter(|client| client.id == *named).filter(has_secret).ok_or_else(failed)?;
             match client_secret::is_right(app, &client, secret, address).await? {
-                true => Ok(Manager { client, token_hash: None }),
+                true => Ok(Manager { client }),
                 false => Err(failed()),
             }
         }
@@ -218,32 +225,30 @@ pub async fn replace(app: &App, manager: &Manager, body: &[u8], address: IpAddr)
     }
     client_documents::check_of_stranger(app, &metadata, Some(before.metadata())).await?;
     client_documents::ensure_keys(app, &metadata).await?;
-    let (kept, secret) = match given {
+    let (kept, new) = match given {
         Some((secret, true)) => {
             (Some(client_secret::keep(app, &before.id, &metadata, secret).await?), Some(secret.clone()))
         }
-        given => {
-            let rekept = client_secret::rekeep(app, before, &metadata).await?;
-            let (kept, new) = rekept.map_or((None, None), |(kept, new)| (Some(kept), new));
-            (kept, new.or_else(|| given.map(|(secret, _)| secret.clone())))
-        }
+        _ => client_secret::rekeep(app, before, &metadata).await?.map_or((None, None), |(kept, new)| (Some(kept), new)),
     };
     let token = Secret::random();
     let replacement = Replacement {
         change: ClientChange { metadata, secret: kept },
-        secret_expires_at: secret_expires_at(app, now),
+        // A secret that is only kept in another way lasts no longer for it.
+        secret_expires_at: if new.is_some() { secret_expires_at(app, now) } else { before.secret_expires_at },
         token_hash: &fingerprint(token.expose()),
-        presented_hash: manager.token_hash.as_deref(),
+        presented_hash: manager.token_hash(),
     };
     let client = app.store.replace_registration(&before.id, &replacement, now).await?.ok_or_else(token_refused)?;
-    tracing::info!(client = %client.id, new_secret = secret.is_some(), "a client has replaced its registration");
+    tracing::info!(client = %client.id, new_secret = new.is_some(), "a client has replaced its registration");
+    let secret = new.or_else(|| given.map(|(secret, _)| secret.clone()));
     Ok(Shown::new(app, &client, secret, Some(token)))
 }
 
 /// Deletes a registration; the client's tokens are dead from then on.
 pub async fn delete(app: &App, manager: &Manager) -> Result<()> {
     let id = &manager.client.id;
-    if !app.store.delete_registration(id, manager.token_hash.as_deref()).await? {
+    if !app.store.delete_registration(id, manager.token_hash()).await? {
         return Err(token_refused());
     }
     tracing::info!(client = %id, "a client has deleted its registration");

@@ -58,6 +58,20 @@ async fn an_expired_secret_is_not_set_again() {
     assert_eq!(server.self_registered().await, 0);
 }
 
+/// A secret that goes from sealed to hashed is the same secret, with the same end.
+#[tokio::test]
+async fn another_method_does_not_put_off_the_end_of_a_secret() {
+    let server = Server::open_to_all(|policy| policy.secret_lifetime = Some(Duration::from_hours(1))).await;
+    let client = server.own_client(json!({ "token_endpoint_auth_method": "client_secret_jwt" })).await;
+    server.pass(1800);
+    let body = client.with(json!({ "token_endpoint_auth_method": "client_secret_basic" }));
+    let changed = Own(server.manage_with(Method::PUT, client.id(), client.token(), Some(&body)).await.json());
+    assert_eq!(changed.0["client_secret_expires_at"], client.0["client_secret_expires_at"], "{}", changed.0);
+    assert_eq!(basic(&server, Method::GET, client.id(), client.secret(), None).await.status, 200);
+    server.pass(1801);
+    basic(&server, Method::GET, client.id(), client.secret(), None).await.assert_error(401, "invalid_client");
+}
+
 /// RA-04 as design.md section 9 has it: the client's own secret by Basic, in the query only where the operator lets it.
 #[tokio::test]
 async fn ra_04_the_clients_own_credentials() {

@@ -117,6 +117,8 @@ async fn an_address_is_limited_and_what_nobody_uses_leaves() {
     server.pass(24 * 3600 + 1);
     let request = Authorize::of(registered[1].id(), "https://app.example/cb");
     server.browser().get(&request.url(&server)).await.assert_page(401, "invalid_client");
+    let over = server.manage_with(Method::GET, registered[1].id(), registered[1].token(), None).await;
+    over.assert_error(401, "invalid_token");
     server.app().store.sweep(server.clock.now()).await.unwrap();
     assert_eq!(server.self_registered().await, 1, "the one that was used");
     assert_eq!(server.database.count("registration_tokens").await, 0);

@@ -28,8 +28,8 @@ pub struct Replacement<'a> {
     pub secret_expires_at: i64,
     /// The hash of the registration access token that the client gets.
     pub token_hash: &'a str,
-    /// That of the one which it came with, where it came with one.
-    pub presented_hash: Option<&'a str>,
+    /// That of the one before.
+    pub presented_hash: &'a str,
 }
 
 impl Client {
@@ -75,8 +75,8 @@ impl Store {
         Ok(Registered::Done)
     }
 
-    /// Replaces a registration and its token. Of any number of calls with the same token one finds it: the condition is in
-    /// the statement.
+    /// Replaces a registration and its token. Of any number of calls on the same one before, one finds it: the condition
+    /// is in the statement.
     pub async fn replace_registration(
         &self,
         id: &ClientId,
@@ -92,8 +92,7 @@ impl Store {
                     secret_hash = CASE WHEN CAST($5 AS BOOLEAN) THEN CAST($6 AS TEXT) ELSE secret_hash END,
                     secret_sealed = CASE WHEN CAST($5 AS BOOLEAN) THEN CAST($7 AS TEXT) ELSE secret_sealed END,
                     secret_expires_at = CASE WHEN CAST($5 AS BOOLEAN) THEN CAST($8 AS BIGINT) ELSE secret_expires_at END
-              WHERE id = $1 AND origin = $10
-                AND (CAST($9 AS TEXT) IS NULL OR registration_token_hash = CAST($9 AS TEXT)) RETURNING *",
+              WHERE id = $1 AND origin = $10 AND registration_token_hash = $9 RETURNING *",
             id,
             Json(&new.change.metadata),
             now,
@@ -114,14 +113,13 @@ impl Store {
         Ok(updated)
     }
 
-    /// Deletes a client that registered itself, if the token that it came with still is its.
-    pub async fn delete_registration(&self, id: &ClientId, presented_hash: Option<&str>) -> Result<bool> {
+    /// Deletes a client that registered itself, if its token is still this one.
+    pub async fn delete_registration(&self, id: &ClientId, presented_hash: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
         let deleted = sql!(
             &mut tx,
             execute,
-            "DELETE FROM clients WHERE id = $1 AND origin = $2
-                AND (CAST($3 AS TEXT) IS NULL OR registration_token_hash = CAST($3 AS TEXT))",
+            "DELETE FROM clients WHERE id = $1 AND origin = $2 AND registration_token_hash = $3",
             id,
             SELF_REGISTERED,
             presented_hash,

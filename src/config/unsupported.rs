@@ -65,11 +65,7 @@ pub struct Missing {
     pub fix: &'static str,
 }
 
-const HOOK: &str = "remove it: tokens would be issued without asking the hook";
-
 const MISSING: &[Missing] = &[
-    Missing { key: "oauth2.token_hook", harmless: None, fix: HOOK },
-    Missing { key: "oauth2.refresh_token_hook", harmless: None, fix: HOOK },
     Missing {
         key: "hsm.enabled",
         harmless: Some("false"),

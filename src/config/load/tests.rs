@@ -1,5 +1,6 @@
 //! The configuration as an operator meets it: a text and an environment in, a configuration or every problem out.
 
+mod hooks;
 mod refusals;
 mod shipped;
 

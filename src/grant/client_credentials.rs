@@ -41,6 +41,7 @@ pub async fn issue(app: &App, client: &Client, form: &Params) -> Result<TokenRes
         client,
         asked.without(&["openid", "offline", "offline_access"]),
         &audience,
+        None,
         app.clock.now(),
     )
     .await

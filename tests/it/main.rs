@@ -73,4 +73,8 @@ mod sweep;
 mod time;
 mod tls;
 mod token_endpoint;
+mod token_hook;
+mod token_hook_claims;
+mod token_hook_failure;
+mod token_hook_payload;
 mod userinfo;

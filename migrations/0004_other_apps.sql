@@ -23,3 +23,4 @@ CREATE TABLE forced_subjects (
     PRIMARY KEY (client_id, subject),
     UNIQUE (client_id, seen_as)                      -- two people are never one to a client
 );
+CREATE INDEX forced_subjects_by_subject ON forced_subjects (subject);

@@ -149,6 +149,7 @@ mod tests {
             response_types: &[ResponseType::Code],
             supported_claims: &[],
             hinted: hinted.as_ref(),
+            own_login: true,
         };
         validate(&params, &ClientId::new("web"), &context).unwrap()
     }

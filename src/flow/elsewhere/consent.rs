@@ -1,7 +1,8 @@
 //! The consent app's part.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Asked, Failure, Rejection, bad, check_size, opened, remembered_for};
 use crate::app::App;
@@ -41,13 +42,18 @@ pub struct ConsentAccept {
     context: Option<Value>,
 }
 
+/// An object or null; a list is not taken for its members in their order.
 fn or_default<'de, D: Deserializer<'de>>(from: D) -> Result<SessionClaims, D::Error> {
-    Option::<SessionClaims>::deserialize(from).map(Option::unwrap_or_default)
+    let given = Option::<Map<String, Value>>::deserialize(from)?.unwrap_or_default();
+    SessionClaims::deserialize(Value::Object(given)).map_err(D::Error::custom)
 }
 
 impl ConsentAccept {
     /// What is granted: at most what was asked for, in that order.
     fn granted(&self, flow: &Flow) -> Result<(Scope, Vec<String>)> {
+        if self.grant_scope.iter().flatten().any(|value| value.contains(char::is_whitespace)) {
+            return Err(bad("grant_scope", "has a value that is no scope (RFC 6749 section 3.3)"));
+        }
         let named: Scope = self.grant_scope.iter().flatten().filter(|value| !value.is_empty()).collect();
         if !named.is_subset_of(&flow.request.scope) {
             return Err(bad("grant_scope", "has a scope that was not asked for"));

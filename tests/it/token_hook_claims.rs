@@ -1,8 +1,10 @@
 //! What tokens carry after a token hook was asked: introspection, JWT access tokens, ID tokens and userinfo, then and
 //! after the next refresh.
 
+use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
+use crate::support::apps::{CONSENT_APP, LOGIN_APP};
 use crate::support::{Authorize, Hook, Server, Tokens, VERIFIER, unverified};
 
 const CALLBACK: &str = "https://rp.example/cb";
@@ -154,4 +156,42 @@ async fn what_only_the_server_says_a_hook_can_not_change() {
     }
     let userinfo = server.userinfo(&next.access_token).await.json();
     assert_eq!((&userinfo["sub"], &userinfo["role"], userinfo.get("iss")), (&json!(alice), &json!("admin"), None));
+}
+
+/// hydra#2570, hydra#3852: what the consent said is told to the hook, and stays where the hook leaves it.
+#[tokio::test]
+async fn the_hook_hears_what_the_consent_said_and_may_add_to_it() {
+    let hook = Hook::start().await;
+    let server = Server::with(|config| {
+        config.oauth2.token_hook = Some(hook.config());
+        config.urls.login = Some(LOGIN_APP.parse().unwrap());
+        config.urls.consent = Some(CONSENT_APP.parse().unwrap());
+    })
+    .await;
+    let request = Authorize::web().set("scope", "openid offline");
+    let login = json!({ "subject": "alice@crm", "acr": "2", "amr": ["otp"] });
+    let consent = session(&json!({ "tenant": "blue" }), &json!({ "role": "user" }));
+    let answer = server.browser().app_journey(&server, &request, login, consent).await;
+    let first = server.token(&answer.parameter("code").unwrap()).await.tokens();
+    let heard = hook.last().body["session"].clone();
+    let claims = &heard["id_token"]["id_token_claims"];
+    assert_eq!((&heard["id_token"]["subject"], &claims["sub"]), (&json!("alice@crm"), &json!("alice@crm")));
+    assert_eq!((&claims["acr"], &claims["amr"]), (&json!("2"), &json!(["otp"])));
+    assert_eq!(claims["ext"], json!({ "role": "user", "sid": first.claims()["sid"] }));
+    assert_eq!(heard["extra"], json!({ "tenant": "blue" }));
+    assert_eq!(first.claims()["role"], "user");
+    assert_eq!(server.introspect(&first.access_token).await.rest["ext"], json!({ "tenant": "blue" }));
+
+    // As docs/token-hooks.md has it: what came, and something more.
+    hook.answer(|asked| {
+        let mut access_token = asked["session"]["extra"].clone();
+        access_token["plan"] = json!("gold");
+        let id_token = &asked["session"]["id_token"]["id_token_claims"]["ext"];
+        axum::Json(session(&access_token, id_token)).into_response()
+    });
+    let next = server.refresh("web", first.refresh()).await.tokens();
+    let ext = json!({ "tenant": "blue", "plan": "gold" });
+    assert_eq!(server.introspect(&next.access_token).await.rest["ext"], ext);
+    let (before, after) = (first.claims(), next.claims());
+    assert_eq!((&after["role"], &after["sid"], &after["sub"]), (&json!("user"), &before["sid"], &before["sub"]));
 }

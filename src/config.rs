@@ -211,9 +211,9 @@ pub struct OAuth2 {
     /// `oauth2.introspection.public`: `/oauth2/introspect` on the public port, with client authentication.
     pub public_introspection: bool,
     /// `oauth2.token_hook`: asked before every token of the token endpoint.
-    pub token_hook: Option<Hook>,
+    pub token_hook: Option<Box<Hook>>,
     /// `oauth2.refresh_token_hook`: asked first at a refresh.
-    pub refresh_token_hook: Option<Hook>,
+    pub refresh_token_hook: Option<Box<Hook>>,
 }
 
 /// What the authorization endpoint gives (OAuth 2.0 Multiple Response Type Encoding Practices sections 3 to 5). What they

@@ -41,6 +41,7 @@ pub enum AccessToken {
 }
 
 /// A payload says nothing of its length: where it ends before its last field, that one is not there.
+#[expect(clippy::unnecessary_wraps, reason = "serde asks for a Result")]
 fn or_end<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(Option::deserialize(from).unwrap_or_default())
 }

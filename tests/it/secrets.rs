@@ -127,11 +127,11 @@ fn assert_none(text: &str, secrets: &[(&str, String)]) {
 }
 
 /// A hook with a secret in a header, and one in its URL.
-fn with_secrets(hook: &Hook) -> config::Hook {
+fn with_secrets(hook: &Hook) -> Box<config::Hook> {
     let mut url = hook.url.clone();
     url.set_query(Some(HOOK_QUERY));
     let api_key = ApiKey { place: ApiKeyPlace::Header, name: "x-key".to_owned(), value: Secret::new(HOOK_KEY) };
-    config::Hook { url, api_key: Some(api_key), ..hook.config() }
+    Box::new(config::Hook { url, api_key: Some(api_key), ..*hook.config() })
 }
 
 /// The journey of the next test, in a process whose log is all its own. By itself it only writes that log.

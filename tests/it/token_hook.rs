@@ -138,7 +138,7 @@ async fn the_hook_can_tell_that_it_is_us() {
         let hook = Hook::start().await;
         let api_key = Some(ApiKey { place, name: "x-key".to_owned(), value: Secret::new("k3y") });
         let server = Server::with(|config| {
-            config.oauth2.token_hook = Some(config::Hook { api_key, ..hook.config() });
+            config.oauth2.token_hook = Some(Box::new(config::Hook { api_key, ..*hook.config() }));
         })
         .await;
         let request = server.http.post(server.url("/oauth2/token")).basic_auth("svc", Some(SECRET));
@@ -161,7 +161,7 @@ async fn a_connection_that_could_not_be_made_is_tried_again() {
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}/hook").parse().unwrap();
     let server = Server::with(|config| {
-        config.oauth2.token_hook = Some(config::Hook { url, timeout: Duration::from_secs(5), api_key: None });
+        config.oauth2.token_hook = Some(Box::new(config::Hook { url, timeout: Duration::from_secs(5), api_key: None }));
     })
     .await;
     let late = tokio::spawn(async move {
@@ -178,7 +178,7 @@ async fn a_request_that_was_sent_is_not_sent_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap()).parse().unwrap();
     let server = Server::with(|config| {
-        config.oauth2.token_hook = Some(config::Hook { url, timeout: Duration::from_secs(5), api_key: None });
+        config.oauth2.token_hook = Some(Box::new(config::Hook { url, timeout: Duration::from_secs(5), api_key: None }));
     })
     .await;
     let came = tokio::spawn(async move {

@@ -163,7 +163,7 @@ async fn a_hook_that_is_away_is_no_reason_to_issue_a_token() {
     for address in [deaf, gone] {
         let url = format!("http://{address}/").parse().unwrap();
         let server = Server::with(|config| {
-            config.oauth2.refresh_token_hook = Some(config::Hook { url, timeout: PATIENCE, api_key: None });
+            config.oauth2.refresh_token_hook = Some(Box::new(config::Hook { url, timeout: PATIENCE, api_key: None }));
         })
         .await;
         let first = server.tokens_with(OFFLINE).await;

@@ -15,7 +15,7 @@ const OURS: [&str; 7] =
     ["host", "content-length", "content-type", "transfer-encoding", "connection", "accept", "x-request-id"];
 
 /// `request_timeout` is what the whole token request has.
-pub fn build(raw: &raw::Hook, request_timeout: Duration, check: &mut Check) -> Option<Hook> {
+pub fn build(raw: &raw::Hook, request_timeout: Duration, check: &mut Check) -> Option<Box<Hook>> {
     let url = check.read(&raw.url);
     let timeout = lasts(check, &raw.timeout, Duration::from_millis(50), MINUTE);
     let api_key = api_key(&raw.auth, check);
@@ -27,7 +27,7 @@ pub fn build(raw: &raw::Hook, request_timeout: Duration, check: &mut Check) -> O
     check.rule(timeout < request_timeout, &raw.timeout, "must be shorter than limits.request_timeout", fix);
     let words = "what it answers stands in tokens, and travels unencrypted; https is safer off this machine";
     check.warn(!check.dev && url.scheme() == "http" && !is_this_machine(&url), &raw.url, words);
-    Some(Hook { url, timeout, api_key })
+    Some(Box::new(Hook { url, timeout, api_key }))
 }
 
 fn api_key(raw: &raw::HookAuth, check: &mut Check) -> Option<ApiKey> {

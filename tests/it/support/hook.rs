@@ -81,13 +81,13 @@ impl Hook {
     }
 
     /// What a configuration says of it.
-    pub fn config(&self) -> config::Hook {
-        config::Hook { url: self.url.clone(), timeout: Duration::from_secs(5), api_key: None }
+    pub fn config(&self) -> Box<config::Hook> {
+        self.within(Duration::from_secs(5))
     }
 
     /// The same with less patience.
-    pub fn within(&self, timeout: Duration) -> config::Hook {
-        config::Hook { timeout, ..self.config() }
+    pub fn within(&self, timeout: Duration) -> Box<config::Hook> {
+        Box::new(config::Hook { url: self.url.clone(), timeout, api_key: None })
     }
 
     pub fn answer(&self, answer: impl Fn(&Value) -> Response + Send + Sync + 'static) {

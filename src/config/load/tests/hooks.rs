@@ -4,7 +4,9 @@ use super::*;
 use crate::config::{ApiKeyPlace, Hook};
 
 /// What a test compares: the URL, the time, and the place, name and value of the secret.
-fn shown(hook: Option<Hook>) -> Option<(String, Duration, Option<(ApiKeyPlace, String, String)>)> {
+type Shown = (String, Duration, Option<(ApiKeyPlace, String, String)>);
+
+fn shown(hook: Option<Box<Hook>>) -> Option<Shown> {
     hook.map(|hook| {
         let key = hook.api_key.map(|key| (key.place, key.name, key.value.expose().to_owned()));
         (hook.url.to_string(), hook.timeout, key)

@@ -3,6 +3,7 @@
 //! The types here are what the rest of the server reads: every default is filled in, every rule has been checked. The
 //! keys as they are written, with their descriptions and defaults, are in `config/raw.rs`; the rules in `config/rules/`.
 
+mod admin_token;
 mod document;
 pub mod duration;
 mod load;
@@ -24,6 +25,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::admin_token::{AdminAccess, AdminToken};
 pub use self::load::Loaded;
 pub use self::problem::{Place, Problem};
 pub use self::registration::{Registration, TrustedIssuer, TrustedKeys, UntrustedRedirects};
@@ -85,6 +87,8 @@ pub struct Serve {
     pub admin: Listener,
     /// `serve.admin.auth: none`: the operator says that something else guards the admin port.
     pub admin_open: bool,
+    /// `serve.admin.tokens`: who may call the admin API; nobody listed, whoever reaches it.
+    pub admin_tokens: Vec<AdminToken>,
     pub cookies: Cookies,
 }
 

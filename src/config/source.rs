@@ -156,7 +156,10 @@ fn given(node: Node) -> Option<Given> {
             let item = |item| given(item).unwrap_or_else(|| Given::Text(String::new()));
             Some(Given::List(items.into_iter().map(item).collect()))
         }
-        Content::Map(_) => Some(Given::Section),
+        Content::Map(entries) => {
+            let member = |entry: Entry| (entry.key, given(entry.value).unwrap_or_else(|| Given::Text(String::new())));
+            Some(Given::Section(entries.into_iter().map(member).collect()))
+        }
     }
 }
 
@@ -182,5 +185,7 @@ mod tests {
         assert_eq!(list(r#"["a,b", "c"]"#), texts(&["a,b", "c"]));
         assert_eq!(list("a\nb\n"), texts(&["a", "b"]));
         assert_eq!(list("[::1]"), texts(&["[::1]"]));
+        let member = ("a".to_owned(), Given::Text("1".into()));
+        assert_eq!(list(r#"[{"a": 1}]"#), Given::List(vec![Given::Section(vec![member])]));
     }
 }

@@ -80,11 +80,6 @@ const MISSING: &[Missing] = &[
         harmless: Some("false"),
         fix: "set it to false: keys are kept sealed in the database",
     },
-    Missing {
-        key: "serve.admin.tokens",
-        harmless: None,
-        fix: "remove it, and keep serve.admin.host on loopback or guard the port from outside",
-    },
 ];
 
 /// The section or key without effect that `key` belongs to.

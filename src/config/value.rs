@@ -22,8 +22,8 @@ use crate::secret::Secret;
 pub enum Given {
     Text(String),
     List(Vec<Given>),
-    /// Keys where a value belongs.
-    Section,
+    /// Keys where a value belongs, or a value that is made of several.
+    Section(Vec<(String, Given)>),
 }
 
 impl Given {
@@ -32,15 +32,18 @@ impl Given {
         match default {
             serde_json::Value::String(text) => Self::Text(text.clone()),
             serde_json::Value::Array(items) => Self::List(items.iter().map(Self::from_default).collect()),
+            serde_json::Value::Object(members) => {
+                Self::Section(members.iter().map(|(name, value)| (name.clone(), Self::from_default(value))).collect())
+            }
             other => Self::Text(other.to_string()),
         }
     }
 
-    fn text(&self) -> Result<&str, String> {
+    pub(super) fn text(&self) -> Result<&str, String> {
         match self {
             Self::Text(text) => Ok(text),
             Self::List(_) => Err("must be one value, not a list".into()),
-            Self::Section => Err("must be a value, not a section".into()),
+            Self::Section(_) => Err("must be a value, not a section".into()),
         }
     }
 }
@@ -330,7 +333,7 @@ mod tests {
         assert_eq!(u16::parse(&text("4444")), Ok(4444));
         assert_eq!(u16::parse(&text("70000")), Err("must be a whole number from 0 to 65535".into()));
         assert_eq!(u16::parse(&Given::List(vec![])), Err("must be one value, not a list".into()));
-        assert_eq!(String::parse(&Given::Section), Err("must be a value, not a section".into()));
+        assert_eq!(String::parse(&Given::Section(vec![])), Err("must be a value, not a section".into()));
         assert_eq!(SameSite::parse(&text("lax")), Err("must be one of Strict, Lax, None".into()));
         assert!(PathBuf::parse(&text("")).is_err());
     }

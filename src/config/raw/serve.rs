@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::SameSite;
+use crate::config::admin_token::GivenToken;
 use crate::config::setting::Setting;
 use crate::config::value::AdminAuth;
 use crate::secret::Secret;
@@ -60,7 +61,7 @@ pub struct Public {
 /// The port of the admin API.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Admin {
-    /// The address to listen on: loopback, because whoever reaches the admin API is the administrator.
+    /// The address to listen on: loopback, because without tokens whoever reaches the admin API is the administrator.
     #[schemars(extend("default" = "127.0.0.1"))]
     pub host: Setting<IpAddr>,
     /// The port of the admin API; 0 takes a free one.
@@ -68,6 +69,9 @@ pub struct Admin {
     pub port: Setting<u16>,
     /// `none` says that something else (a firewall, a mesh) guards the admin port, and allows a host off loopback.
     pub auth: Setting<Option<AdminAuth>>,
+    /// Who may call the admin API, each a `name`, the `hash` of a token and its `access` (`full` or `read-only`); `hydrant admin-token create` makes one.
+    #[schemars(extend("default" = []))]
+    pub tokens: Setting<Vec<GivenToken>>,
     pub tls: Tls,
     pub cors: Cors,
     pub request_log: RequestLog,

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
 use super::{cookies, number, pem_file, pem_text};
+use crate::config::admin_token::{AdminToken, GivenToken};
 use crate::config::raw;
 use crate::config::setting::{Check, Setting};
 use crate::config::value::AdminAuth;
@@ -15,13 +16,16 @@ use crate::secret::Secret;
 
 pub fn build(raw: &raw::Serve, issuer: &Url, check: &mut Check) -> Serve {
     let admin_open = check.read(&raw.admin.auth) == Some(AdminAuth::None);
+    let admin_tokens = admin_tokens(&raw.admin.tokens, check);
+    let both = admin_open && raw.admin.tokens.is_set();
+    check.rule(!both, &raw.admin.auth, "is none beside serve.admin.tokens", "remove one of the two");
     let public = public(raw, check);
     let admin = admin(raw, admin_open, check);
     let apart = public.port != admin.port || public.port == 0;
     // The problem belongs to whichever of the two was set.
     let at = if raw.admin.port.is_set() { &raw.admin.port } else { &raw.public.port };
     check.rule(apart, at, "must differ: the public and the admin port are the same", "give each its own");
-    Serve { public, admin, admin_open, cookies: cookies::build(&raw.cookies, issuer, check) }
+    Serve { public, admin, admin_open, admin_tokens, cookies: cookies::build(&raw.cookies, issuer, check) }
 }
 
 fn public(raw: &raw::Serve, check: &mut Check) -> Listener {
@@ -41,10 +45,15 @@ fn public(raw: &raw::Serve, check: &mut Check) -> Listener {
 fn admin(raw: &raw::Serve, open: bool, check: &mut Check) -> Listener {
     let own = &raw.admin;
     let host = check.read(&own.host);
+    let guarded = own.tokens.is_set();
     let what = "must be a loopback address: whoever reaches the admin API is the administrator";
-    let fix = "use 127.0.0.1, or set serve.admin.auth to none if something else guards the port";
-    check.rule(open || is_loopback(host), &own.host, what, fix);
+    let fix = "use 127.0.0.1, or list who may call in serve.admin.tokens (`hydrant admin-token create` makes one), \
+               or set serve.admin.auth to none if something else guards the port";
+    check.rule(open || guarded || is_loopback(host), &own.host, what, fix);
     let (tls, allow_termination_from) = tls(&own.tls, &raw.tls, check);
+    let in_clear = guarded && !is_loopback(host) && tls.is_none() && allow_termination_from.is_empty();
+    let words = "without serve.admin.tls or a proxy that ends TLS, admin tokens cross the network in the clear";
+    check.warn(in_clear, &own.host, words);
     Listener {
         host,
         port: check.read(&own.port),
@@ -53,6 +62,27 @@ fn admin(raw: &raw::Serve, open: bool, check: &mut Check) -> Listener {
         cors: cors(&own.cors, check),
         request_log_disable_for_health: check.read(&own.request_log.disable_for_health),
     }
+}
+
+fn admin_tokens(setting: &Setting<Vec<GivenToken>>, check: &mut Check) -> Vec<AdminToken> {
+    const MAKE_ONE: &str = "`hydrant admin-token create` makes a token and prints its lines";
+    let given = check.read(setting);
+    check.rule(!setting.is_set() || !given.is_empty(), setting, "lists nobody", MAKE_ONE);
+    let mut tokens: Vec<AdminToken> = Vec::with_capacity(given.len());
+    for (index, given) in given.into_iter().enumerate() {
+        let item = format!("item {}", index + 1);
+        let named = AdminToken::is_name(&given.name);
+        let what = format!("{item}: name must be 1 to 64 letters, digits and any of . _ - @");
+        check.rule(named, setting, what, "the name is for the log: call it after its owner");
+        let hash = AdminToken::hash_of_text(&given.hash);
+        let what = format!("{item}: hash must be sha256: and the SHA-256 of a token, in hex or base64url");
+        check.rule(hash.is_some(), setting, what, MAKE_ONE);
+        let Some(hash) = hash else { continue };
+        let other = tokens.iter().all(|before| before.name != given.name && before.hash != hash);
+        check.rule(other, setting, format!("{item}: has the name or the hash of another item"), "remove one of them");
+        tokens.push(AdminToken { name: given.name, hash, access: given.access });
+    }
+    tokens
 }
 
 /// `::ffff:127.0.0.1` is loopback too; `0.0.0.0` is not, although it can be called on loopback.

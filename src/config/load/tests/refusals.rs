@@ -55,6 +55,45 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("serve: {admin: {host: 0.0.0.0}}", "serve.admin.host", "must be a loopback address"),
     ("serve: {admin: {host: '::'}}", "serve.admin.host", "must be a loopback address"),
     ("serve: {admin: {auth: basic}}", "serve.admin.auth", "must be one of none"),
+    ("serve: {admin: {tokens: []}}", "serve.admin.tokens", "lists nobody (fix: `hydrant admin-token create`"),
+    ("serve: {admin: {host: 0.0.0.0, tokens: []}}", "serve.admin.tokens", "lists nobody"),
+    ("serve: {admin: {tokens: [hunter2]}}", "serve.admin.tokens", "item 1: must have a name and a hash"),
+    ("serve: {admin: {tokens: [{name: a}]}}", "serve.admin.tokens", "item 1: must have a name and a hash"),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: hunter2}]}}",
+        "serve.admin.tokens",
+        "item 1: hash must be sha256: and the SHA-256 of a token, in hex or base64url (fix: `hydrant admin-token create`",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: 'sha256:hunter2'}]}}",
+        "serve.admin.tokens",
+        "item 1: hash must be sha256:",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a b, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'}]}}",
+        "serve.admin.tokens",
+        "item 1: name must be 1 to 64 letters",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0', access: all}]}}",
+        "serve.admin.tokens",
+        "item 1: access must be one of full, read-only",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0', token: hunter2}]}}",
+        "serve.admin.tokens",
+        "item 1: has only name, hash and access, each once",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'}, {name: b, hash: 'sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'}]}}",
+        "serve.admin.tokens",
+        "item 2: has the name or the hash of another item",
+    ),
+    (
+        "serve: {admin: {auth: none, tokens: [{name: a, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'}]}}",
+        "serve.admin.auth",
+        "is none beside serve.admin.tokens",
+    ),
     ("serve: {public: {tls: {enabled: 'yes'}}}", "serve.public.tls.enabled", "must be true or false"),
     (
         "serve: {tls: {allow_termination_from: [10.0.0.0/33]}}",
@@ -202,7 +241,6 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("oauth2: {token_hook: {url: 'https://x.example'}}", "oauth2.token_hook", "does not have yet"),
     ("oauth2: {refresh_token_hook: 'https://x.example'}", "oauth2.refresh_token_hook", "does not have yet"),
     ("hsm: {enabled: true}", "hsm.enabled", "does not have yet"),
-    ("serve: {admin: {tokens: [a]}}", "serve.admin.tokens", "does not have yet"),
     // The tree itself
     ("urls: {self: {isuer: x}}", "urls.self.isuer", "is not a known key (fix: did you mean urls.self.issuer?)"),
     ("issuer: x", "issuer", "is not a known key (fix: did you mean urls.self.issuer?)"),

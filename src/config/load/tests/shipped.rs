@@ -84,7 +84,7 @@ fn the_document_has_every_key_with_its_default() {
                 });
                 format!("| `[{}]` |", texts.collect::<Vec<_>>().join(", "))
             }
-            Some(Given::Section) => panic!("{key}"),
+            Some(Given::Section(_)) => panic!("{key}"),
         };
         let has = DOCUMENT.lines().any(|line| line.starts_with(&begin) && line.contains(&shown));
         assert!(has, "docs/configuration.md has no row of {key} with {shown}");

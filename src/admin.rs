@@ -14,9 +14,9 @@ pub use self::page::{Asked, Page};
 use crate::app::App;
 use crate::http::health;
 
-/// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
-pub fn routes() -> Router<App> {
-    let resources: [(&str, MethodRouter<App>); 10] = [
+/// Every resource of the admin port.
+fn resources() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
         ("/clients", get(clients::on_list).post(clients::on_post)),
         ("/clients/{id}", get(clients::on_get).put(clients::on_put).delete(clients::on_delete)),
         ("/registration-tokens", get(registration_tokens::on_list).post(registration_tokens::on_post)),
@@ -27,8 +27,17 @@ pub fn routes() -> Router<App> {
         ("/health/alive", get(health::alive)),
         ("/health/ready", get(health::ready_admin)),
         ("/version", get(health::version)),
-    ];
-    resources.into_iter().fold(Router::new(), |router, (path, methods)| {
+    ]
+}
+
+/// Their paths, as patterns.
+pub fn paths() -> Vec<&'static str> {
+    resources().into_iter().map(|(path, _)| path).collect()
+}
+
+/// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
+pub fn routes() -> Router<App> {
+    resources().into_iter().fold(Router::new(), |router, (path, methods)| {
         ["/admin", ""].into_iter().fold(router, |router, prefix| {
             router
                 .route(&format!("{prefix}{path}"), methods.clone())

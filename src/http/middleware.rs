@@ -25,8 +25,9 @@ use tracing::Instrument as _;
 
 pub use self::request_id::{RequestId, X_REQUEST_ID};
 use self::request_log::RequestLog;
+use super::admin_access::{Caller, Gate};
 use super::client_address::{self, ClientAddress};
-use super::cors::Origins;
+use super::cors::{self, Origins};
 use super::host::{self, Hosts, Termination};
 use super::listener::Drain;
 use super::refusal::Refusal;
@@ -53,6 +54,8 @@ pub struct Options {
     proxies: Vec<ipnet::IpNet>,
     /// On the admin port: the origins whose pages may call it.
     browsers: Option<Origins>,
+    /// On the admin port, where tokens are listed.
+    gate: Option<Gate>,
     /// Whether browsers come over https: then they are told to stay there.
     https: bool,
     body: usize,
@@ -72,7 +75,11 @@ impl Options {
         let listener = &config.serve.admin;
         let cors = &listener.cors;
         let browsers = if cors.enabled { Origins::new(&cors.allowed_origins) } else { Origins::none() };
-        Self::new(listener, &config.limits, Hosts::admin(listener), Some(browsers), listener.tls.is_some(), drain)
+        let hosts = Hosts::admin(listener);
+        Self {
+            gate: Gate::new(&config.serve.admin_tokens),
+            ..Self::new(listener, &config.limits, hosts, Some(browsers), listener.tls.is_some(), drain)
+        }
     }
 
     fn new(
@@ -88,6 +95,7 @@ impl Options {
             termination: Termination::new(listener),
             proxies: listener.allow_termination_from.clone(),
             browsers,
+            gate: None,
             https,
             body: limits.body,
             request_timeout: limits.request_timeout,
@@ -96,9 +104,9 @@ impl Options {
         }
     }
 
-    /// Everything that can be wrong with a request before it is anybody's. Probes come from orchestrators: by address, in
-    /// plain http, from anywhere.
-    fn check(&self, parts: &Parts) -> Result<(), Refusal> {
+    /// Everything that can be wrong with a request before it is anybody's; and whose it is, on a port that asks. Probes
+    /// come from orchestrators: by address, in plain http, from anywhere.
+    fn check(&self, parts: &Parts) -> Result<Option<Caller>, Refusal> {
         if matches!(parts.method, Method::TRACE | Method::CONNECT) {
             return Err(REFUSED_METHOD);
         }
@@ -107,17 +115,30 @@ impl Options {
         }
         if is_health(parts.uri.path()) {
             let draining = parts.uri.path() == READINESS && self.drain.is_draining();
-            return if draining { Err(Refusal::unavailable("The server is shutting down.")) } else { Ok(()) };
+            return if draining { Err(Refusal::unavailable("The server is shutting down.")) } else { Ok(None) };
         }
         self.hosts.check(parts)?;
         self.termination.check(client_address::peer(&parts.extensions), &parts.headers)?;
         if let Some(allowed) = &self.browsers {
             host::check_browser(parts, allowed)?;
         }
+        let caller = match &self.gate {
+            // Browsers send no token with it, and the CORS layer answers it before any route.
+            Some(_) if self.is_preflight(parts) => None,
+            Some(gate) => gate.admit(parts)?,
+            None => None,
+        };
         if declared_length(&parts.headers).is_some_and(|length| length > self.body as u64) {
             return Err(TOO_LARGE);
         }
-        Ok(())
+        Ok(caller)
+    }
+
+    /// From an origin that may call.
+    fn is_preflight(&self, parts: &Parts) -> bool {
+        let origin = parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        let allowed = origin.zip(self.browsers.as_ref()).is_some_and(|(origin, allowed)| allowed.contains(origin));
+        allowed && cors::is_preflight(&parts.method, &parts.headers)
     }
 }
 
@@ -132,19 +153,20 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
     let id = RequestId::of(&parts.headers);
     let client = ClientAddress::of(client_address::peer(&parts.extensions), &parts.headers, &options.proxies);
     let silent = options.silent_health && is_health(parts.uri.path());
-    let log = RequestLog::start(&parts, client.0, id.clone(), silent);
+    let mut log = RequestLog::start(&parts, client.0, id.clone(), silent);
     let version = parts.version;
 
     let mut response = match options.check(&parts) {
         Err(REFUSED_METHOD) => ([(header::ALLOW, METHODS)], REFUSED_METHOD).into_response(),
         Err(refusal) => refusal.into_response(),
-        Ok(()) => {
+        Ok(caller) => {
             parts.extensions.insert(client);
             parts.extensions.insert(id.clone());
             // For the error page, which shows it: ours from here on, whatever the caller sent.
             parts.headers.extend(id.header().map(|value| (X_REQUEST_ID, value)));
             let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
-            let span = tracing::error_span!("request", id = id.as_str());
+            let span = tracing::error_span!("request", id = id.as_str(), admin = caller.as_deref());
+            log.caller = caller;
             within(options.request_timeout, next.run(Request::from_parts(parts, body)).instrument(span)).await
         }
     };

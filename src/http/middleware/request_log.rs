@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 
 use super::request_id::RequestId;
+use crate::http::admin_access::Caller;
 
 /// What nginx and Hydra write when the client did not wait for the answer.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -24,6 +25,8 @@ pub(super) struct RequestLog {
     started: Instant,
     status: u16,
     silent: bool,
+    /// Whose token it came with, on the admin port.
+    pub(super) caller: Option<Caller>,
 }
 
 enum Route {
@@ -38,7 +41,7 @@ impl RequestLog {
             None => Route::Unknown(parts.uri.path().chars().take(MAX_UNKNOWN_PATH).collect()),
         };
         let method = parts.method.clone();
-        Self { method, route, client, id, started: Instant::now(), status: CLIENT_WENT_AWAY, silent }
+        Self { method, route, client, id, started: Instant::now(), status: CLIENT_WENT_AWAY, silent, caller: None }
     }
 
     pub(super) fn finish(mut self, status: StatusCode) {
@@ -64,6 +67,7 @@ impl Drop for RequestLog {
             latency_ms = f64::from(micros) / 1000.0,
             client = %self.client,
             request_id = self.id.as_str(),
+            admin = self.caller.as_deref(),
             "request"
         );
     }

@@ -13,11 +13,11 @@ mod registration;
 mod rules;
 mod schema;
 mod setting;
+mod socket;
 mod source;
 mod unsupported;
 mod value;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub use self::load::Loaded;
 pub use self::problem::{Place, Problem};
 pub use self::registration::{Registration, TrustedIssuer, TrustedKeys, UntrustedRedirects};
 pub use self::schema::schema;
+pub use self::socket::{Host, SocketFile};
 use crate::secret::Secret;
 
 /// Everything an operator can decide; made by [`Config::load`].
@@ -95,10 +96,12 @@ pub struct Serve {
 /// `serve.public.*` or `serve.admin.*`.
 #[derive(Clone, Debug)]
 pub struct Listener {
-    pub host: IpAddr,
+    pub host: Host,
+    /// Of no use to a socket.
     pub port: u16,
     pub tls: Option<Tls>,
-    /// `tls.allow_termination_from`: proxies whose `X-Forwarded-Proto` and `X-Forwarded-For` count.
+    /// `tls.allow_termination_from`: proxies whose `X-Forwarded-Proto` and `X-Forwarded-For` count. Whoever writes to a
+    /// unix socket is one.
     pub allow_termination_from: Vec<IpNet>,
     pub cors: Cors,
     pub request_log_disable_for_health: bool,

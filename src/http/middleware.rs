@@ -9,7 +9,7 @@ mod tests;
 
 use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::Router;
@@ -26,7 +26,7 @@ use tracing::Instrument as _;
 pub use self::request_id::{RequestId, X_REQUEST_ID};
 use self::request_log::RequestLog;
 use super::admin_access::{Caller, Gate};
-use super::client_address::{self, ClientAddress};
+use super::client_address::{self, ClientAddress, Peer};
 use super::cors::{self, Origins};
 use super::host::{self, Hosts, Termination};
 use super::listener::Drain;
@@ -40,6 +40,9 @@ const MAX_TARGET: usize = 16 * 1024;
 const READINESS: &str = "/health/ready";
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+const UNNAMED: &str = "the proxy before the unix socket sends no X-Forwarded-For: all callers count as one, and limits \
+                       per address (limits.login.per_address) stop everybody together";
 
 const REFUSED_METHOD: Refusal =
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "This server does not take this method.");
@@ -62,6 +65,8 @@ pub struct Options {
     request_timeout: Duration,
     silent_health: bool,
     drain: Drain,
+    /// Whether the operator was told that the proxy before a socket names nobody.
+    told: Once,
 }
 
 impl Options {
@@ -101,6 +106,7 @@ impl Options {
             request_timeout: limits.request_timeout,
             silent_health: listener.request_log_disable_for_health,
             drain,
+            told: Once::new(),
         }
     }
 
@@ -134,6 +140,14 @@ impl Options {
         Ok(caller)
     }
 
+    /// Only the public port counts anybody by address, and a probe is nobody's.
+    fn look_for_names(&self, peer: Peer, client: ClientAddress, path: &str) {
+        let is_public = self.browsers.is_none();
+        if peer == Peer::Socket && client.0.is_unspecified() && is_public && !is_health(path) {
+            self.told.call_once(|| tracing::warn!("{UNNAMED}"));
+        }
+    }
+
     /// From an origin that may call.
     fn is_preflight(&self, parts: &Parts) -> bool {
         let origin = parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
@@ -151,7 +165,8 @@ pub fn layers<S: Clone + Send + Sync + 'static>(router: Router<S>, options: Opti
 async fn surround(State(options): State<Arc<Options>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let id = RequestId::of(&parts.headers);
-    let client = ClientAddress::of(client_address::peer(&parts.extensions), &parts.headers, &options.proxies);
+    let peer = client_address::peer(&parts.extensions);
+    let client = ClientAddress::of(peer, &parts.headers, &options.proxies);
     let silent = options.silent_health && is_health(parts.uri.path());
     let mut log = RequestLog::start(&parts, client.0, id.clone(), silent);
     let version = parts.version;
@@ -160,6 +175,7 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
         Err(REFUSED_METHOD) => ([(header::ALLOW, METHODS)], REFUSED_METHOD).into_response(),
         Err(refusal) => refusal.into_response(),
         Ok(caller) => {
+            options.look_for_names(peer, client, parts.uri.path());
             parts.extensions.insert(client);
             parts.extensions.insert(id.clone());
             // For the error page, which shows it: ours from here on, whatever the caller sent.

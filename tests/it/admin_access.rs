@@ -72,7 +72,7 @@ async fn ad_02_the_admin_port_listens_on_loopback() {
         _ => None,
     };
     let config = hydrant::config::Config::load(None, &env, false).unwrap().config;
-    assert!(config.serve.admin.host.is_loopback() && !config.serve.admin_open);
+    assert!(config.serve.admin.host.is_local() && !config.serve.admin_open);
 }
 
 const SECRET: &str = "kT4pR7vW2xZ9cN5mQ8sB";

@@ -73,4 +73,5 @@ mod sweep;
 mod time;
 mod tls;
 mod token_endpoint;
+mod unix_socket;
 mod userinfo;

@@ -3,11 +3,11 @@
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use axum::extract::ConnectInfo;
 use axum::routing::{any, get, post};
 use tower::ServiceExt as _;
 use tracing::Dispatch;
 
+use super::client_address::Peer;
 use super::*;
 
 fn options(drain: Drain) -> Options {
@@ -55,8 +55,8 @@ impl Answer {
 }
 
 async fn send(app: Router, request: axum::http::request::Builder, body: Body) -> Answer {
-    let peer = std::net::SocketAddr::from(([203, 0, 113, 7], 4711));
-    let request = request.header("host", "auth.example.com").extension(ConnectInfo(peer)).body(body).unwrap();
+    let peer = Peer::Address([203, 0, 113, 7].into());
+    let request = request.header("host", "auth.example.com").extension(peer).body(body).unwrap();
     let response = app.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     Answer { status: parts.status.as_u16(), headers: parts.headers, body: read(body).await.unwrap() }

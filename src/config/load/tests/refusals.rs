@@ -50,7 +50,19 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("serve: {public: {port: 4445}}", "serve.public.port", "are the same"),
     ("serve: {admin: {port: 4444}}", "serve.admin.port", "are the same"),
     ("serve: {public: {host: example.com}}", "serve.public.host", "must be an IP address"),
-    ("serve: {public: {host: 'unix:/run/x'}}", "serve.public.host", "unix sockets"),
+    ("serve: {public: {host: 'unix:run/x'}}", "serve.public.host", "must be unix: and an absolute path"),
+    (
+        "serve: {public: {host: 'unix:/run/x'}, admin: {host: 'unix:/run/x'}}",
+        "serve.admin.host",
+        "must differ: the public and the admin port have the same socket",
+    ),
+    ("serve: {public: {host: 'unix:/run/x', socket: {mode: 755}}}", "serve.public.socket.mode", "with the leading 0"),
+    (
+        "serve: {admin: {host: 'unix:/run/x', socket: {owner: no such user}}}",
+        "serve.admin.socket.owner",
+        "is no user of this machine (/etc/passwd does not have it) (fix: use its number)",
+    ),
+    ("serve: {admin: {host: 'unix:/run/x', socket: {group: ':'}}}", "serve.admin.socket.group", "is no group of"),
     // AD-02, D9
     ("serve: {admin: {host: 0.0.0.0}}", "serve.admin.host", "must be a loopback address"),
     ("serve: {admin: {host: '::'}}", "serve.admin.host", "must be a loopback address"),
@@ -377,7 +389,7 @@ fn broken_yaml_is_one_problem_with_its_line() {
 fn dev_mode_permits_http_and_samples_but_no_open_admin_port() {
     let text = "urls: {self: {issuer: 'http://a.example'}}\nsecrets: {system: [change-me-change-me]}\n";
     let loaded = exactly(&format!("dev: true\n{text}"), &[], false).unwrap();
-    assert!(loaded.config.dev && loaded.config.serve.public.host.is_loopback());
+    assert!(loaded.config.dev && loaded.config.serve.public.host.is_local());
     assert!(exactly(text, &[], true).unwrap().config.dev);
     assert!(exactly(text, &[("DEV", "true")], false).unwrap().config.dev);
     assert_eq!(exactly(text, &[], false).unwrap_err().len(), 2);

@@ -98,7 +98,7 @@ fn dev_mode_starts_from_nothing() {
     assert!(loaded.config.dev);
     assert_eq!(loaded.config.urls.issuer, "http://127.0.0.1:4444");
     assert_eq!(loaded.config.urls.issuer, "http://127.0.0.1:4444");
-    assert!(loaded.config.serve.public.host.is_loopback());
+    assert!(loaded.config.serve.public.host.is_local());
 }
 
 /// SC-04: what is printed in this repository protects nobody.

@@ -3,6 +3,7 @@
 
 pub mod clients;
 pub mod introspection;
+pub mod metrics;
 mod page;
 pub mod registration_tokens;
 pub mod users;
@@ -27,6 +28,7 @@ fn resources() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/health/alive", get(health::alive)),
         ("/health/ready", get(health::ready_admin)),
         ("/version", get(health::version)),
+        ("/metrics/prometheus", get(metrics::on_get)),
     ]
 }
 

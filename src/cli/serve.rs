@@ -200,7 +200,10 @@ async fn sweep(app: App) {
         tokio::time::sleep(SWEEP).await;
         match app.store.sweep(app.clock.now()).await {
             Ok(0) => {}
-            Ok(rows) => tracing::debug!(rows, "swept"),
+            Ok(rows) => {
+                app.metrics.swept(rows);
+                tracing::debug!(rows, "swept");
+            }
             Err(error) => tracing::warn!(%error, "the sweep did not finish; the next one goes on"),
         }
     }

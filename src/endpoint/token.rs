@@ -12,5 +12,6 @@ use crate::http::form::Authenticated;
 /// Exchanges a grant for tokens. The answer is never stored, RFC 6749 section 5.1.
 pub async fn post(State(app): State<App>, Authenticated { client, form }: Authenticated) -> Response {
     let tokens = grant::exchange(&app, &client, &form).await;
+    app.metrics.token_request(form.get("grant_type"), tokens.as_ref().err());
     respond(&client, tokens.map(|tokens| (no_store(), Json(tokens))))
 }

@@ -25,13 +25,14 @@ use tracing::Instrument as _;
 
 pub use self::request_id::{RequestId, X_REQUEST_ID};
 use self::request_log::RequestLog;
-use super::admin_access::{Caller, Gate};
+use super::admin_access::{self, Caller, Gate};
 use super::client_address::{self, ClientAddress, Peer};
 use super::cors::{self, Origins};
 use super::host::{self, Hosts, Termination};
 use super::listener::Drain;
 use super::refusal::Refusal;
 use crate::config::{self, Config};
+use crate::metrics::{self, Metrics};
 use crate::oauth;
 
 /// Bytes of a request's target; more is 414. What does not fit here is for a pushed authorization request.
@@ -59,6 +60,8 @@ pub struct Options {
     browsers: Option<Origins>,
     /// On the admin port, where tokens are listed.
     gate: Option<Gate>,
+    port: Port,
+    metrics: Metrics,
     /// Whether browsers come over https: then they are told to stay there.
     https: bool,
     body: usize,
@@ -69,21 +72,44 @@ pub struct Options {
     told: Once,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Port {
+    Public,
+    Admin,
+}
+
 impl Options {
-    pub fn public(config: &Config, drain: Drain) -> Self {
-        let https = config.urls.issuer_url.scheme() == "https";
-        let hosts = Hosts::public(&config.urls, config.dev);
-        Self::new(&config.serve.public, &config.limits, hosts, None, https, drain)
+    /// A pattern without what is written in several ways.
+    fn route_of<'a>(&self, pattern: &'a str) -> &'a str {
+        match self.port {
+            Port::Public => pattern,
+            Port::Admin => admin_access::bare(pattern),
+        }
     }
 
-    pub fn admin(config: &Config, drain: Drain) -> Self {
+    fn requests(&self) -> &metrics::Http {
+        match self.port {
+            Port::Public => self.metrics.public(),
+            Port::Admin => self.metrics.admin(),
+        }
+    }
+
+    pub fn public(config: &Config, metrics: &Metrics, drain: Drain) -> Self {
+        let https = config.urls.issuer_url.scheme() == "https";
+        let hosts = Hosts::public(&config.urls, config.dev);
+        Self::new(&config.serve.public, &config.limits, hosts, https, metrics, drain)
+    }
+
+    pub fn admin(config: &Config, metrics: &Metrics, drain: Drain) -> Self {
         let listener = &config.serve.admin;
         let cors = &listener.cors;
         let browsers = if cors.enabled { Origins::new(&cors.allowed_origins) } else { Origins::none() };
         let hosts = Hosts::admin(listener);
         Self {
+            browsers: Some(browsers),
             gate: Gate::new(&config.serve.admin_tokens),
-            ..Self::new(listener, &config.limits, hosts, Some(browsers), listener.tls.is_some(), drain)
+            port: Port::Admin,
+            ..Self::new(listener, &config.limits, hosts, listener.tls.is_some(), metrics, drain)
         }
     }
 
@@ -91,16 +117,18 @@ impl Options {
         listener: &config::Listener,
         limits: &config::Limits,
         hosts: Hosts,
-        browsers: Option<Origins>,
         https: bool,
+        metrics: &Metrics,
         drain: Drain,
     ) -> Self {
         Self {
             hosts,
             termination: Termination::new(listener),
             proxies: listener.allow_termination_from.clone(),
-            browsers,
+            browsers: None,
             gate: None,
+            port: Port::Public,
+            metrics: metrics.clone(),
             https,
             body: limits.body,
             request_timeout: limits.request_timeout,
@@ -142,8 +170,8 @@ impl Options {
 
     /// Only the public port counts anybody by address, and a probe is nobody's.
     fn look_for_names(&self, peer: Peer, client: ClientAddress, path: &str) {
-        let is_public = self.browsers.is_none();
-        if peer == Peer::Socket && client.0.is_unspecified() && is_public && !is_health(path) {
+        let unnamed = peer == Peer::Socket && client.0.is_unspecified();
+        if unnamed && self.port == Port::Public && !is_health(path) {
             self.told.call_once(|| tracing::warn!("{UNNAMED}"));
         }
     }
@@ -168,7 +196,7 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
     let peer = client_address::peer(&parts.extensions);
     let client = ClientAddress::of(peer, &parts.headers, &options.proxies);
     let silent = options.silent_health && is_health(parts.uri.path());
-    let mut log = RequestLog::start(&parts, client.0, id.clone(), silent);
+    let mut log = RequestLog::start(&options, &parts, client.0, id.clone(), silent);
     let version = parts.version;
 
     let mut response = match options.check(&parts) {
@@ -183,20 +211,21 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
             let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
             let span = tracing::error_span!("request", id = id.as_str(), admin = caller.as_deref());
             log.caller = caller;
-            within(options.request_timeout, next.run(Request::from_parts(parts, body)).instrument(span)).await
+            within(&options, next.run(Request::from_parts(parts, body)).instrument(span)).await
         }
     };
     response = speak_json(response);
     headers(response.headers_mut(), &options, &id, version);
-    log.finish(response.status());
+    log.finish(response.status(), response.body().size_hint().exact());
     response
 }
 
 /// A panic is a 500 that says nothing; an endpoint that takes too long is dropped, and with it whatever it waits for.
-async fn within(limit: Duration, endpoint: impl Future<Output = Response>) -> Response {
-    match tokio::time::timeout(limit, AssertUnwindSafe(endpoint).catch_unwind()).await {
+async fn within(options: &Options, endpoint: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(options.request_timeout, AssertUnwindSafe(endpoint).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
+            options.metrics.panicked();
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "The server met an unexpected condition.")
                 .into_response()
         }

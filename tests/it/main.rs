@@ -43,6 +43,7 @@ mod layers;
 mod login;
 mod logo;
 mod logout;
+mod metrics;
 mod migrations;
 mod openidconnect_client;
 mod pages;

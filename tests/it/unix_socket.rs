@@ -127,7 +127,7 @@ async fn behind_a_socket_limits_count_whom_the_proxy_names() {
     let warning = "sends no X-Forwarded-For";
     assert!(!process.log().contains(warning), "{}", process.log());
     assert_eq!([register(&[]).await, register(&[]).await], [201, 429]);
-    assert_eq!(process.log().matches(warning).count(), 1, "{}", process.log());
+    assert_eq!(process.logged(warning).await.matches(warning).count(), 1, "{}", process.log());
 }
 
 /// HT-34: no PROXY protocol; HT-19: no HTTP/2 without TLS. The socket speaks what the plain port speaks.

@@ -47,7 +47,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    fn new(client: &Client, secret: Option<Secret>) -> Self {
+    pub fn new(client: &Client, secret: Option<Secret>) -> Self {
         Self {
             client_id: client.id.clone(),
             client_secret: secret,

@@ -1,5 +1,7 @@
 //! The two cookies: the browser's own, long-lived, and the session's, new at every login (RFC 6265bis).
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
 
@@ -84,9 +86,13 @@ pub fn set_browser(app: &App, browser: &Browser) -> Result<HeaderValue> {
 
 /// A session that is not remembered has a cookie that the browser forgets when it is closed.
 pub fn set_session(app: &App, session: SessionId, remembered: bool) -> Result<HeaderValue> {
+    set_session_for(app, session, remembered.then_some(app.config.ttl.authentication_session))
+}
+
+/// The same for a life that another app has chosen.
+pub fn set_session_for(app: &App, session: SessionId, life: Option<Duration>) -> Result<HeaderValue> {
     let value = app.keys.live()?.sealer.seal(Kind::Session, &session);
-    let life =
-        remembered.then(|| time::Duration::try_from(app.config.ttl.authentication_session).unwrap_or(BROWSER_LIFE));
+    let life = life.map(|life| time::Duration::try_from(life).unwrap_or(BROWSER_LIFE));
     Ok(set(&app.config, &app.config.serve.cookies.session_name, value, life))
 }
 

@@ -59,6 +59,12 @@ impl Browser<'_> {
         self.send(request).await
     }
 
+    /// A request that stands by itself, for races: its cookies are this browser's, and what it is given is not kept.
+    pub fn visit(&self, url: &str) -> impl Future<Output = Answer> + Send + 'static {
+        let request = self.server.http.get(url).header("accept", "text/html").header(COOKIE, self.cookie_header());
+        async move { Answer::of(request.send().await.unwrap()).await }
+    }
+
     /// Sends a form as a page of the server does.
     pub async fn post(&mut self, url: &str, fields: &[(&str, &str)]) -> Answer {
         let request = self.server.http.post(url).form(fields).header("sec-fetch-site", "same-origin");

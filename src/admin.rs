@@ -8,7 +8,7 @@ pub mod registration_tokens;
 pub mod users;
 
 use axum::Router;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 pub use self::page::{Asked, Page};
 use crate::app::App;
@@ -16,9 +16,14 @@ use crate::http::health;
 
 /// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
 pub fn routes() -> Router<App> {
-    let resources: [(&str, MethodRouter<App>); 10] = [
+    let resources: [(&str, MethodRouter<App>); 12] = [
         ("/clients", get(clients::on_list).post(clients::on_post)),
-        ("/clients/{id}", get(clients::on_get).put(clients::on_put).delete(clients::on_delete)),
+        (
+            "/clients/{id}",
+            get(clients::on_get).put(clients::on_put).patch(clients::on_patch).delete(clients::on_delete),
+        ),
+        ("/clients/{id}/lifespans", put(clients::on_put_lifespans)),
+        ("/clients/{id}/secrets/rotate", post(clients::on_rotate).delete(clients::on_forget)),
         ("/registration-tokens", get(registration_tokens::on_list).post(registration_tokens::on_post)),
         ("/registration-tokens/{id}", delete(registration_tokens::on_delete)),
         ("/users", get(users::on_list).post(users::on_post)),

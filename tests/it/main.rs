@@ -4,6 +4,8 @@
 
 mod admin_access;
 mod admin_clients;
+mod admin_clients_change;
+mod admin_clients_secrets;
 mod admin_introspection;
 mod admin_users;
 mod advertised;
@@ -15,6 +17,7 @@ mod authorize;
 mod changed_meanwhile;
 mod claims_parameter;
 mod cli;
+mod cli_clients;
 mod client_assertion;
 mod client_assertion_form;
 mod client_authentication;

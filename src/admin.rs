@@ -5,6 +5,7 @@ pub mod clients;
 pub mod introspection;
 mod page;
 pub mod registration_tokens;
+pub mod tokens;
 pub mod users;
 
 use axum::Router;
@@ -16,7 +17,7 @@ use crate::http::health;
 
 /// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
 pub fn routes() -> Router<App> {
-    let resources: [(&str, MethodRouter<App>); 12] = [
+    let resources: [(&str, MethodRouter<App>); 13] = [
         ("/clients", get(clients::on_list).post(clients::on_post)),
         (
             "/clients/{id}",
@@ -29,6 +30,7 @@ pub fn routes() -> Router<App> {
         ("/users", get(users::on_list).post(users::on_post)),
         ("/users/{id}", get(users::on_get).put(users::on_put).delete(users::on_delete)),
         ("/oauth2/introspect", post(introspection::on_post)),
+        ("/oauth2/tokens", delete(tokens::on_delete)),
         ("/health/alive", get(health::alive)),
         ("/health/ready", get(health::ready_admin)),
         ("/version", get(health::version)),

@@ -7,6 +7,7 @@ mod admin_clients;
 mod admin_clients_change;
 mod admin_clients_secrets;
 mod admin_introspection;
+mod admin_tokens;
 mod admin_users;
 mod advertised;
 mod advertised_openid;

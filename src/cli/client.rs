@@ -1,6 +1,7 @@
 //! `hydrant client`: the admin API's clients, straight on the configured database.
 
 mod flags;
+mod import;
 mod key_flags;
 mod registration_token;
 mod show;
@@ -76,6 +77,16 @@ Examples:
         #[arg(long)]
         forget: bool,
     },
+    /// Takes clients over from Ory Hydra, with the hashes of their secrets.
+    #[command(after_help = "\
+Examples:
+  curl -s 'http://127.0.0.1:4445/admin/clients?page_size=500' | hydrant client import - --dry-run
+  hydrant client import clients.jsonl --skip-existing
+
+A client may have a member `client_secret_hash`: the column `client_secret` of Hydra's table `hydra_client`
+(PBKDF2 or bcrypt). It is replaced by a hash of our own when the client first comes. Without one a new secret
+is made and shown.")]
+    Import(import::Import),
     /// Deletes clients; their tokens are dead from then on.
     Delete {
         /// Ids of clients.
@@ -168,6 +179,7 @@ pub async fn run(args: &Clients, global: &Global) -> Result<()> {
                 open::with_app(global, async |app| Ok(clients::change(app, &ClientId::new(id), &change).await?)).await;
             show_one(&changed.with_context(|| id.clone())?, format)
         }
+        What::Import(import) => import::run(import, global, format).await,
         What::Delete { ids } => {
             open::with_app(global, async |app| {
                 // All of them must be there before one is deleted: a misspelt id must not leave half of a command done.

@@ -5,6 +5,7 @@
 mod admin_access;
 mod admin_clients;
 mod admin_clients_change;
+mod admin_clients_import;
 mod admin_clients_secrets;
 mod admin_introspection;
 mod admin_tokens;

@@ -5,6 +5,8 @@ pub mod clients;
 pub mod introspection;
 mod page;
 pub mod registration_tokens;
+pub mod requests;
+pub mod sessions;
 pub mod tokens;
 pub mod users;
 
@@ -12,12 +14,13 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 pub use self::page::{Asked, Page};
+use self::requests::{consent, login, logout};
 use crate::app::App;
 use crate::http::health;
 
 /// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
 pub fn routes() -> Router<App> {
-    let resources: [(&str, MethodRouter<App>); 13] = [
+    let resources: [(&str, MethodRouter<App>); 24] = [
         ("/clients", get(clients::on_list).post(clients::on_post)),
         (
             "/clients/{id}",
@@ -29,6 +32,17 @@ pub fn routes() -> Router<App> {
         ("/registration-tokens/{id}", delete(registration_tokens::on_delete)),
         ("/users", get(users::on_list).post(users::on_post)),
         ("/users/{id}", get(users::on_get).put(users::on_put).delete(users::on_delete)),
+        ("/oauth2/auth/requests/login", get(login::on_get)),
+        ("/oauth2/auth/requests/login/accept", put(login::on_accept)),
+        ("/oauth2/auth/requests/login/reject", put(login::on_reject)),
+        ("/oauth2/auth/requests/consent", get(consent::on_get)),
+        ("/oauth2/auth/requests/consent/accept", put(consent::on_accept)),
+        ("/oauth2/auth/requests/consent/reject", put(consent::on_reject)),
+        ("/oauth2/auth/requests/logout", get(logout::on_get)),
+        ("/oauth2/auth/requests/logout/accept", put(logout::on_accept)),
+        ("/oauth2/auth/requests/logout/reject", put(logout::on_reject)),
+        ("/oauth2/auth/sessions/consent", get(sessions::on_list_consents).delete(sessions::on_revoke_consents)),
+        ("/oauth2/auth/sessions/login", get(sessions::on_list_logins).delete(sessions::on_revoke_logins)),
         ("/oauth2/introspect", post(introspection::on_post)),
         ("/oauth2/tokens", delete(tokens::on_delete)),
         ("/health/alive", get(health::alive)),

@@ -41,6 +41,11 @@ impl App {
         subject::seen_by(client.metadata(), subject, self.config.oidc.pairwise_salt.as_ref()).ok_or_else(no_sector)
     }
 
+    /// The same where the login app may have said what the client knows the person as (`force_subject_identifier`).
+    pub fn subject_of(&self, client: &Client, subject: &Subject, seen_as: Option<&Subject>) -> Result<Subject> {
+        seen_as.map_or_else(|| self.subject_for(client, subject), |seen_as| Ok(seen_as.clone()))
+    }
+
     /// `sid` as this client sees it.
     pub fn session_for(&self, client: &Client, session: SessionId) -> Result<String> {
         let salt = self.config.oidc.pairwise_salt.as_ref();

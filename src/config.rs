@@ -155,6 +155,11 @@ pub struct Urls {
     pub issuer_url: Url,
     /// `urls.self.public`: what endpoint URLs are built on; the issuer unless set. Never ends in a slash.
     pub public: String,
+    /// `urls.login`, `urls.registration`, `urls.consent`, `urls.logout`: another app's pages in place of ours.
+    pub login: Option<Url>,
+    pub registration: Option<Url>,
+    pub consent: Option<Url>,
+    pub logout: Option<Url>,
     /// `urls.post_logout_redirect`.
     pub post_logout_redirect: Option<Url>,
     /// `urls.error`.

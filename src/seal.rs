@@ -38,6 +38,7 @@ pub enum Kind {
     Browser = 10,
     /// Where a page of a list goes on.
     Page = 11,
+    LogoutVerifier = 12,
 }
 
 impl Kind {

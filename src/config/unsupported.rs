@@ -45,7 +45,6 @@ const IGNORED: &[&str] = &[
     "ttl.vc_nonce",
     "urls.device",
     "urls.identity_provider",
-    "urls.registration",
     "urls.self.admin",
     "version",
     "webfinger.jwks",
@@ -66,13 +65,9 @@ pub struct Missing {
     pub fix: &'static str,
 }
 
-const OWN_PAGES: &str = "remove it: people sign in at Hydrant's own pages";
 const HOOK: &str = "remove it: tokens would be issued without asking the hook";
 
 const MISSING: &[Missing] = &[
-    Missing { key: "urls.login", harmless: None, fix: OWN_PAGES },
-    Missing { key: "urls.consent", harmless: None, fix: OWN_PAGES },
-    Missing { key: "urls.logout", harmless: None, fix: OWN_PAGES },
     Missing { key: "oauth2.token_hook", harmless: None, fix: HOOK },
     Missing { key: "oauth2.refresh_token_hook", harmless: None, fix: HOOK },
     Missing {

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::flow::{self, LoginPage, SignInFailure};
 use crate::http::client_address::ClientAddress;
 use crate::http::cookies::{self, Cookies};
-use crate::http::page::{base, client_card, fault, from_our_page, logo, look, page, policy, see_other};
+use crate::http::page::{base, client_card, fault, from_our_page, logo, look, ours, page, policy, see_other};
 use crate::http::{answer, form};
 use crate::oauth::params::Params;
 use crate::oauth::{ErrorCode, Result};
@@ -23,6 +23,7 @@ pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): Ra
 }
 
 async fn show(app: &App, headers: &HeaderMap, query: String) -> Result<Response> {
+    ours(app.config.urls.login.as_ref())?;
     let params = Params::parse(query.as_bytes())?;
     let challenge = params.require("login_challenge")?;
     let cookies = Cookies::read(app, headers)?;
@@ -37,6 +38,7 @@ pub async fn post(State(app): State<App>, address: ClientAddress, request: Reque
 }
 
 async fn submit(app: &App, headers: &HeaderMap, address: ClientAddress, request: Request) -> Result<Response> {
+    ours(app.config.urls.login.as_ref())?;
     from_our_page(app, headers)?;
     let params = form::read(request, app).await?;
     if params.repeated().is_some() {

@@ -1,7 +1,7 @@
 //! What introspection tells of a token: RFC 7662 section 2.2, with Hydra's `token_use` and `ext`.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -38,7 +38,7 @@ pub struct Details {
     pub token_type: Option<&'static str>,
     pub token_use: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ext: Option<Value>,
+    pub ext: Option<Map<String, Value>>,
 }
 
 impl Introspected {
@@ -52,7 +52,7 @@ impl Introspected {
             Active::Client { client, .. } => (client.to_string(), false),
             Active::Access { grant, .. } | Active::Refresh { grant, .. } => {
                 let Some(client) = app.store.client(&grant.client_id).await? else { return Ok(Self::INACTIVE) };
-                let subject = app.subject_for(&client, &grant.subject)?;
+                let subject = app.subject_of(&client, &grant.subject, grant.seen_as.as_ref())?;
                 (subject.to_string(), subject != grant.subject)
             }
         };
@@ -112,8 +112,8 @@ impl Details {
             token_use: if is_refresh { "refresh_token" } else { "access_token" },
             ext: grant
                 .and_then(|grant| grant.claims.as_ref())
-                .map(|claims| claims.0.clone())
-                .filter(|claims| claims.as_object().is_some_and(|claims| !claims.is_empty())),
+                .map(|claims| claims.0.access_token.clone())
+                .filter(|claims| !claims.is_empty()),
         }
     }
 }
@@ -124,17 +124,19 @@ mod tests {
 
     use super::*;
     use crate::id::{ClientId, GrantId, SessionId, Subject};
+    use crate::oauth::session_claims::SessionClaims;
     use crate::store::db::Json;
     use crate::store::grant::LiveGrant;
 
     const AT: Timestamp = Timestamp::from_seconds(1_753_358_400);
     const END: Timestamp = Timestamp::from_seconds(1_753_362_000);
 
-    fn grant(claims: Option<Value>) -> LiveGrant {
+    fn grant(claims: Option<SessionClaims>) -> LiveGrant {
         LiveGrant {
             id: GrantId::new(AT),
             client_id: ClientId::new("web"),
             subject: Subject::new("alice"),
+            seen_as: None,
             session_id: SessionId::new(AT),
             scope: Scope::parse("openid offline").unwrap(),
             audience: Json(Vec::new()),
@@ -158,7 +160,8 @@ mod tests {
     /// hydra.md appendix A6.
     #[test]
     fn an_access_token_of_a_grant() {
-        let grant = grant(Some(json!({"tenant": "x"})));
+        let ext = json!({"tenant": "x"}).as_object().unwrap().clone();
+        let grant = grant(Some(SessionClaims { access_token: ext, ..SessionClaims::default() }));
         let (scope, audience) = (grant.scope.clone(), Vec::new());
         let active = Active::Access { scope, audience, grant, issued_at: AT, expires_at: END };
         assert_eq!(
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_refresh_token_has_a_use_and_no_type() {
-        let mut grant = grant(Some(json!({})));
+        let mut grant = grant(Some(SessionClaims::default()));
         grant.username = Some("Alice".to_owned());
         let told = json_of(&Active::Refresh { grant, expires_at: END }, "alice");
         assert_eq!((&told["token_use"], &told["username"]), (&json!("refresh_token"), &json!("Alice")));

@@ -65,12 +65,12 @@ pub(super) fn of_grant(
         expires_at,
     };
     let Form::Jwt(alg) = tools.form else { return Ok(tools.live.sealer.seal(Kind::AccessToken, &token)) };
-    let subject = app.subject_for(client, &grant.subject)?;
+    let subject = app.subject_of(client, &grant.subject, grant.seen_as.as_ref())?;
     let claims = JwtAccessToken {
         auth_time: Some(grant.authenticated_at.seconds()),
         acr: grant.acr.as_deref(),
         amr: &grant.amr.0,
-        ext: grant.claims.as_ref().map(|claims| &claims.0),
+        ext: grant.claims.as_ref().map(|claims| &claims.0.access_token).filter(|ext| !ext.is_empty()),
         ..JwtAccessToken::of(
             &token,
             &app.config.urls.issuer,

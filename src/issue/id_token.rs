@@ -37,7 +37,7 @@ pub(super) fn make(app: &App, client: &Client, tools: &Tools, about: &About<'_>,
     let grant = about.grant;
     let protection = tools.id_token.as_ref().ok_or_else(|| Error::internal("an ID token was not foreseen"))?;
     let life = client.metadata().lifespan(about.by, TokenKind::Id).unwrap_or(app.config.ttl.id_token);
-    let subject = app.subject_for(client, &grant.subject)?;
+    let subject = app.subject_of(client, &grant.subject, grant.seen_as.as_ref())?;
     let session = app.session_for(client, grant.session_id)?;
     let hash = |value: Option<&str>| Some(jose::left_half_hash(protection.hash_alg()?, value?));
     let claims = IdToken {
@@ -76,8 +76,8 @@ fn extra(known: &Map<String, Value>, about: &About<'_>) -> Map<String, Value> {
         extra.extend(requested.iter().flat_map(|asked| claims_request::told(known, &asked.userinfo, locales)));
     }
     extra.extend(requested.iter().flat_map(|asked| claims_request::told(known, &asked.id_token, locales)));
-    if let Some(Value::Object(added)) = grant.claims.as_ref().map(|claims| &claims.0) {
-        extra.extend(added.clone());
+    if let Some(added) = grant.claims.as_ref() {
+        extra.extend(added.0.id_token.clone());
     }
     without_reserved(extra)
 }

@@ -35,7 +35,7 @@ pub struct JwtAccessToken<'a> {
     pub amr: &'a [String],
     /// What the consent added; Hydra's name for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ext: Option<&'a Value>,
+    pub ext: Option<&'a Map<String, Value>>,
     /// The grant that it is of, and that grant's generation: what revocation goes by. Not there for a client's own token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<String>,

@@ -34,6 +34,8 @@ pub enum ErrorCode {
     InvalidSoftwareStatement,
     UnapprovedSoftwareStatement,
     RequestForbidden,
+    /// What is asked about has expired (Hydra: 401).
+    RequestUnauthorized,
     NotFound,
     Conflict,
     /// A request that was answered before (Hydra: 410).
@@ -74,6 +76,7 @@ impl ErrorCode {
             Self::InvalidSoftwareStatement => "invalid_software_statement",
             Self::UnapprovedSoftwareStatement => "unapproved_software_statement",
             Self::RequestForbidden => "request_forbidden",
+            Self::RequestUnauthorized => "request_unauthorized",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::AlreadyHandled => "request_already_handled",
@@ -86,7 +89,7 @@ impl ErrorCode {
     /// RFC 6749 section 5.2: 400, but 401 where client authentication failed.
     pub const fn status(self) -> u16 {
         match self {
-            Self::InvalidClient | Self::InvalidToken => 401,
+            Self::InvalidClient | Self::InvalidToken | Self::RequestUnauthorized => 401,
             Self::AccessDenied | Self::InsufficientScope | Self::RequestForbidden => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,

@@ -171,6 +171,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let deleted = sql!(&mut tx, execute, "DELETE FROM clients WHERE id = $1", id)?;
         sql!(&mut tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
+        sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE client_id = $1", id)?;
         events::client_changed(&mut tx, id).await?;
         tx.commit().await?;
         self.0.clients.forget(id);

@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 
 use super::Store;
 use super::db::{Json, Result, row, sql};
+use super::interaction::ConsentRecord;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, GrantId, SessionId, Subject};
 use crate::oauth::claims;
 use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::scope::Scope;
+use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::token::Due;
 
 row! {
@@ -21,11 +23,13 @@ row! {
         pub id: GrantId,
         pub client_id: ClientId,
         pub subject: Subject,
+        /// What the client knows the person as, where the login app has said so.
+        pub seen_as: Option<Subject>,
         pub session_id: SessionId,
         pub scope: Scope,
         pub audience: Json<Vec<String>>,
         /// What the consent added to tokens.
-        pub claims: Option<Json<Value>>,
+        pub claims: Option<Json<SessionClaims>>,
         /// What the request asked for by name and the person allowed.
         pub claims_requested: Option<Json<ClaimsRequest>>,
         pub authenticated_at: Timestamp,
@@ -61,10 +65,11 @@ row! {
         pub id: GrantId,
         pub client_id: ClientId,
         pub subject: Subject,
+        pub seen_as: Option<Subject>,
         pub session_id: SessionId,
         pub scope: Scope,
         pub audience: Json<Vec<String>>,
-        pub claims: Option<Json<Value>>,
+        pub claims: Option<Json<SessionClaims>>,
         pub claims_requested: Option<Json<ClaimsRequest>>,
         pub refresh_generation: i64,
         pub refresh_expires_at: Option<Timestamp>,
@@ -90,10 +95,14 @@ pub struct NewGrant {
     pub id: GrantId,
     pub client_id: ClientId,
     pub subject: Subject,
+    pub seen_as: Option<Subject>,
     pub session_id: SessionId,
     pub scope: Scope,
     pub audience: Vec<String>,
+    pub claims: Option<SessionClaims>,
     pub claims_requested: Option<ClaimsRequest>,
+    /// How the person was asked; `None`: nobody was.
+    pub consent: Option<ConsentRecord>,
     pub authenticated_at: Timestamp,
     pub acr: Option<String>,
     pub amr: Vec<String>,
@@ -118,10 +127,11 @@ impl NewGrant {
             id: self.id,
             client_id: self.client_id.clone(),
             subject: self.subject.clone(),
+            seen_as: self.seen_as.clone(),
             session_id: self.session_id,
             scope: self.scope.clone(),
             audience: Json(self.audience.clone()),
-            claims: None,
+            claims: self.claims.clone().map(Json),
             claims_requested: self.claims_requested.clone().map(Json),
             authenticated_at: self.authenticated_at,
             acr: self.acr.clone(),
@@ -175,13 +185,15 @@ macro_rules! insert {
             execute,
         "INSERT INTO grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce,
                     redirect_uri, code_challenge, code_expires_at, code_failures, refresh_generation,
-                    refresh_expires_at, created_at, ends_at, expires_at, claims_requested, code_redeemed_at)
+                    refresh_expires_at, created_at, ends_at, expires_at, claims_requested, code_redeemed_at, claims,
+                    consent, seen_as)
              SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT),
                     CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
                     CAST($11 AS TEXT), CAST($12 AS TEXT), CAST($13 AS BIGINT), 0, 0,
                     CASE WHEN CAST($17 AS BOOLEAN) THEN CAST($13 AS BIGINT) END,
                     CAST($18 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT), CAST($19 AS TEXT),
-                    CASE WHEN CAST($20 AS BOOLEAN) THEN NULL ELSE CAST($14 AS BIGINT) END
+                    CASE WHEN CAST($20 AS BOOLEAN) THEN NULL ELSE CAST($14 AS BIGINT) END, CAST($21 AS TEXT),
+                    CAST($22 AS TEXT), CAST($23 AS TEXT)
               WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.expires_at > CAST($14 AS BIGINT))
              ON CONFLICT (id) DO NOTHING",
             $new.id,
@@ -204,6 +216,9 @@ macro_rules! insert {
             $new.created_at,
             $new.claims_requested.as_ref().map(Json),
             $new.has_code,
+            $new.claims.as_ref().map(Json),
+            $new.consent.as_ref().map(Json),
+            $new.seen_as.as_ref(),
         )
     };
 }

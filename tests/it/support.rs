@@ -1,6 +1,7 @@
 //! The harness: a real server in this process on a database of its own, and clients that speak HTTP to it.
 
 mod admin;
+pub mod apps;
 mod ask;
 mod browser;
 mod database;

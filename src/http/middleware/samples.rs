@@ -12,6 +12,10 @@ pub(in crate::http) fn urls(issuer: &str) -> Urls {
         issuer: issuer.to_owned(),
         issuer_url: Url::parse(issuer).unwrap(),
         public: issuer.trim_end_matches('/').to_owned(),
+        login: None,
+        registration: None,
+        consent: None,
+        logout: None,
         post_logout_redirect: None,
         error: None,
     }

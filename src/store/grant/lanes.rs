@@ -199,8 +199,8 @@ pub struct LookUp {
 }
 
 const LOOK_UP_POSTGRES: &str = "
-SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.claims_requested, g.refresh_generation,
-       g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
+SELECT g.id, g.client_id, g.subject, g.seen_as, g.session_id, g.scope, g.audience, g.claims, g.claims_requested,
+       g.refresh_generation, g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
   FROM UNNEST($1::TEXT[], $2::BIGINT[]) AS x (id, now)
   JOIN grants g ON g.id = x.id
   JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
@@ -209,8 +209,8 @@ SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims
    AND COALESCE(u.tokens_valid_from, 0) <= g.authenticated_at";
 
 const LOOK_UP_SQLITE: &str = "
-SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.claims_requested, g.refresh_generation,
-       g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
+SELECT g.id, g.client_id, g.subject, g.seen_as, g.session_id, g.scope, g.audience, g.claims, g.claims_requested,
+       g.refresh_generation, g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
   FROM (SELECT value ->> 'id' AS id, value ->> 'now' AS now FROM json_each($1)) AS x
   JOIN grants g ON g.id = x.id
   JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at

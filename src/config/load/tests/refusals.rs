@@ -15,6 +15,10 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("urls: {self: {issuer: [a]}}", "urls.self.issuer", "must be one value, not a list"),
     ("urls: {self: {public: 'http://op.example'}}", "urls.self.public", "must use https"),
     ("urls: {error: /error}", "urls.error", "must be a complete http or https URL"),
+    ("urls: {login: /login}", "urls.login", "must be a complete http or https URL"),
+    ("urls: {registration: x}", "urls.registration", "must be a complete http or https URL"),
+    ("urls: {consent: 'ftp://x.example'}", "urls.consent", "must be a complete http or https URL"),
+    ("urls: {logout: 'javascript:alert(1)'}", "urls.logout", "must be a complete http or https URL"),
     ("urls: {post_logout_redirect: 'javascript:alert(1)'}", "urls.post_logout_redirect", "must be a complete http"),
     // SC-04
     ("secrets: {system: []}", "secrets.system", "is required"),
@@ -196,9 +200,6 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("limits: {drain_timeout: 2h}", "limits.drain_timeout", "must be from 0s to 1h"),
     ("limits: {connections: 0}", "limits.connections", "must be from 1 to 1000000"),
     // What this version does not have, where silence would mislead
-    ("urls: {login: 'https://x.example'}", "urls.login", "does not have yet"),
-    ("urls: {consent: 'https://x.example'}", "urls.consent", "does not have yet"),
-    ("urls: {logout: 'https://x.example'}", "urls.logout", "does not have yet"),
     ("oauth2: {token_hook: {url: 'https://x.example'}}", "oauth2.token_hook", "does not have yet"),
     ("oauth2: {refresh_token_hook: 'https://x.example'}", "oauth2.refresh_token_hook", "does not have yet"),
     ("hsm: {enabled: true}", "hsm.enabled", "does not have yet"),
@@ -244,7 +245,7 @@ fn the_same_rules_hold_for_the_environment() {
         ("SERVE_ADMIN_HOST", "0.0.0.0", "environment SERVE_ADMIN_HOST: serve.admin.host: must be a loopback"),
         ("TTL_AUTH_CODE", "1d", "environment TTL_AUTH_CODE: ttl.auth_code: must be a duration"),
         ("DEV", "1", "environment DEV: dev: must be true or false"),
-        ("URLS_LOGIN", "https://x.example", "environment URLS_LOGIN: urls.login: is something this version"),
+        ("URLS_LOGIN", "/login", "environment URLS_LOGIN: urls.login: must be a complete http or https URL"),
         ("STRATEGIES_ACCESS_TOKEN", "x", "environment STRATEGIES_ACCESS_TOKEN: strategies.access_token: must be one"),
         ("OAUTH2_TOKEN_HOOK", "https://x.example", "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook: is"),
     ] {

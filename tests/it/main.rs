@@ -4,7 +4,11 @@
 
 mod admin_access;
 mod admin_clients;
+mod admin_clients_change;
+mod admin_clients_import;
+mod admin_clients_secrets;
 mod admin_introspection;
+mod admin_tokens;
 mod admin_users;
 mod advertised;
 mod advertised_openid;
@@ -15,6 +19,7 @@ mod authorize;
 mod changed_meanwhile;
 mod claims_parameter;
 mod cli;
+mod cli_clients;
 mod client_assertion;
 mod client_assertion_form;
 mod client_authentication;

@@ -3,10 +3,12 @@
 
 pub mod clients;
 pub mod introspection;
+pub mod metrics;
 mod page;
 pub mod registration_tokens;
 pub mod requests;
 pub mod sessions;
+pub mod tokens;
 pub mod users;
 
 use axum::Router;
@@ -17,11 +19,16 @@ use self::requests::{consent, login, logout};
 use crate::app::App;
 use crate::http::health;
 
-/// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
-pub fn routes() -> Router<App> {
-    let resources: [(&str, MethodRouter<App>); 21] = [
+/// Every resource of the admin port.
+fn resources() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
         ("/clients", get(clients::on_list).post(clients::on_post)),
-        ("/clients/{id}", get(clients::on_get).put(clients::on_put).delete(clients::on_delete)),
+        (
+            "/clients/{id}",
+            get(clients::on_get).put(clients::on_put).patch(clients::on_patch).delete(clients::on_delete),
+        ),
+        ("/clients/{id}/lifespans", put(clients::on_put_lifespans)),
+        ("/clients/{id}/secrets/rotate", post(clients::on_rotate).delete(clients::on_forget)),
         ("/registration-tokens", get(registration_tokens::on_list).post(registration_tokens::on_post)),
         ("/registration-tokens/{id}", delete(registration_tokens::on_delete)),
         ("/users", get(users::on_list).post(users::on_post)),
@@ -38,11 +45,22 @@ pub fn routes() -> Router<App> {
         ("/oauth2/auth/sessions/consent", get(sessions::on_list_consents).delete(sessions::on_revoke_consents)),
         ("/oauth2/auth/sessions/login", get(sessions::on_list_logins).delete(sessions::on_revoke_logins)),
         ("/oauth2/introspect", post(introspection::on_post)),
+        ("/oauth2/tokens", delete(tokens::on_delete)),
         ("/health/alive", get(health::alive)),
         ("/health/ready", get(health::ready_admin)),
         ("/version", get(health::version)),
-    ];
-    resources.into_iter().fold(Router::new(), |router, (path, methods)| {
+        ("/metrics/prometheus", get(metrics::on_get)),
+    ]
+}
+
+/// Their paths, as patterns.
+pub fn paths() -> Vec<&'static str> {
+    resources().into_iter().map(|(path, _)| path).collect()
+}
+
+/// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
+pub fn routes() -> Router<App> {
+    resources().into_iter().fold(Router::new(), |router, (path, methods)| {
         ["/admin", ""].into_iter().fold(router, |router, prefix| {
             router
                 .route(&format!("{prefix}{path}"), methods.clone())

@@ -23,6 +23,7 @@ pub mod store;
 pub mod ui;
 
 pub mod keys;
+pub mod metrics;
 
 pub mod app;
 

@@ -164,9 +164,6 @@ impl Source {
             match value {
                 Value::Null => {}
                 Value::Object(members) if self.keys.is_section(&key) => self.members(&key, members, place),
-                Value::Object(_) if self.keys.get(&key).is_some() => {
-                    self.given.insert(key, (Given::Section, place.clone()));
-                }
                 value if self.keys.get(&key).is_some() => {
                     self.given.insert(key, (Given::from_default(&value), place.clone()));
                 }
@@ -201,7 +198,10 @@ fn given(node: Node) -> Option<Given> {
             let item = |item| given(item).unwrap_or_else(|| Given::Text(String::new()));
             Some(Given::List(items.into_iter().map(item).collect()))
         }
-        Content::Map(_) => Some(Given::Section),
+        Content::Map(entries) => {
+            let member = |entry: Entry| (entry.key, given(entry.value).unwrap_or_else(|| Given::Text(String::new())));
+            Some(Given::Section(entries.into_iter().map(member).collect()))
+        }
     }
 }
 
@@ -227,5 +227,7 @@ mod tests {
         assert_eq!(list(r#"["a,b", "c"]"#), texts(&["a,b", "c"]));
         assert_eq!(list("a\nb\n"), texts(&["a", "b"]));
         assert_eq!(list("[::1]"), texts(&["[::1]"]));
+        let member = ("a".to_owned(), Given::Text("1".into()));
+        assert_eq!(list(r#"[{"a": 1}]"#), Given::List(vec![Given::Section(vec![member])]));
     }
 }

@@ -17,5 +17,6 @@ pub async fn post(
     Authenticated { client, form }: Authenticated,
 ) -> Response {
     let tokens = grant::exchange(&app, &client, &form, id.as_str()).await;
+    app.metrics.token_request(form.get("grant_type"), tokens.as_ref().err());
     respond(&client, tokens.map(|tokens| (no_store(), Json(tokens))))
 }

@@ -8,6 +8,7 @@ mod page;
 pub mod registration_tokens;
 pub mod requests;
 pub mod sessions;
+pub mod tokens;
 pub mod users;
 
 use axum::Router;
@@ -22,7 +23,12 @@ use crate::http::health;
 fn resources() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/clients", get(clients::on_list).post(clients::on_post)),
-        ("/clients/{id}", get(clients::on_get).put(clients::on_put).delete(clients::on_delete)),
+        (
+            "/clients/{id}",
+            get(clients::on_get).put(clients::on_put).patch(clients::on_patch).delete(clients::on_delete),
+        ),
+        ("/clients/{id}/lifespans", put(clients::on_put_lifespans)),
+        ("/clients/{id}/secrets/rotate", post(clients::on_rotate).delete(clients::on_forget)),
         ("/registration-tokens", get(registration_tokens::on_list).post(registration_tokens::on_post)),
         ("/registration-tokens/{id}", delete(registration_tokens::on_delete)),
         ("/users", get(users::on_list).post(users::on_post)),
@@ -39,6 +45,7 @@ fn resources() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/oauth2/auth/sessions/consent", get(sessions::on_list_consents).delete(sessions::on_revoke_consents)),
         ("/oauth2/auth/sessions/login", get(sessions::on_list_logins).delete(sessions::on_revoke_logins)),
         ("/oauth2/introspect", post(introspection::on_post)),
+        ("/oauth2/tokens", delete(tokens::on_delete)),
         ("/health/alive", get(health::alive)),
         ("/health/ready", get(health::ready_admin)),
         ("/version", get(health::version)),

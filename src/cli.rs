@@ -130,7 +130,7 @@ impl Cli {
     pub async fn run(self) -> ExitCode {
         let Self { global, command } = self;
         let outcome = match &command {
-            Command::Serve(args) => start(args, &global).await,
+            Command::Serve(args) => Box::pin(start(args, &global)).await,
             Command::Demo(_) if global.config.is_some() => {
                 Err(Misuse("-c: the demo brings its own configuration and takes no file; leave it away".to_owned())
                     .into())

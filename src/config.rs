@@ -6,6 +6,7 @@
 mod admin_token;
 mod document;
 pub mod duration;
+mod hook;
 mod load;
 mod problem;
 mod raw;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::admin_token::{AdminAccess, AdminToken};
+pub use self::hook::{ApiKey, ApiKeyPlace, Hook};
 pub use self::load::Loaded;
 pub use self::problem::{Place, Problem};
 pub use self::registration::{Registration, TrustedIssuer, TrustedKeys, UntrustedRedirects};
@@ -215,6 +217,10 @@ pub struct OAuth2 {
     pub code_replay_grace: Duration,
     /// `oauth2.introspection.public`: `/oauth2/introspect` on the public port, with client authentication.
     pub public_introspection: bool,
+    /// `oauth2.token_hook`: asked before every token of the token endpoint.
+    pub token_hook: Option<Box<Hook>>,
+    /// `oauth2.refresh_token_hook`: asked first at a refresh.
+    pub refresh_token_hook: Option<Box<Hook>>,
 }
 
 /// What the authorization endpoint gives (OAuth 2.0 Multiple Response Type Encoding Practices sections 3 to 5). What they

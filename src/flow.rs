@@ -44,11 +44,32 @@ pub struct Browser {
     id: [u8; 16],
     /// Digests of the accounts that have signed in here: to these it is a known device.
     known: Vec<[u8; 8]>,
+    /// What else it was called, by tabs that were opened at once before it had a name: the last answer has named it.
+    #[serde(skip)]
+    also: Vec<[u8; 16]>,
 }
 
 impl Browser {
     pub fn new() -> Self {
-        Self { id: secret::random(), known: Vec::new() }
+        Self { id: secret::random(), known: Vec::new(), also: Vec::new() }
+    }
+
+    /// The same browser, by what its tabs were told: the first is its name where it has no other.
+    pub fn of_tabs(own: Option<Self>, tabs: Vec<Self>) -> Option<Self> {
+        let mut tabs = tabs.into_iter();
+        let mut browser = own.or_else(|| tabs.next())?;
+        browser.also = tabs.map(|tab| tab.id).collect();
+        Some(browser)
+    }
+
+    /// What tells its tabs apart; nothing of its name.
+    pub fn tab(&self) -> String {
+        let digest = secret::sha256(&[b"hydrant tab".as_slice(), &self.id].concat());
+        digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn is(&self, id: &[u8; 16]) -> bool {
+        secret::same(&self.id, id) || self.also.iter().any(|also| secret::same(also, id))
     }
 
     fn mark(subject: &Subject) -> [u8; 8] {
@@ -353,7 +374,7 @@ impl Flow {
     /// Opens a challenge in the browser that it was made for.
     async fn open(app: &App, kind: Kind, sealed: &str, browser: Option<&Browser>, now: Timestamp) -> Result<Self> {
         let flow = Self::open_anywhere(app, kind, sealed).await?;
-        if !browser.is_some_and(|browser| secret::same(&browser.id, &flow.browser)) {
+        if !browser.is_some_and(|browser| browser.is(&flow.browser)) {
             return Err(ErrorCode::RequestForbidden.because(
                 "This page belongs to another browser, or cookies are blocked. Go back to the application and start again.",
             ));

@@ -35,6 +35,7 @@ pub mod client_auth;
 pub mod issue;
 pub mod registration;
 pub mod token;
+pub mod token_hook;
 
 pub mod flow;
 

@@ -67,17 +67,11 @@ pub struct Missing {
     pub fix: &'static str,
 }
 
-const HOOK: &str = "remove it: tokens would be issued without asking the hook";
-
-const MISSING: &[Missing] = &[
-    Missing { key: "oauth2.token_hook", harmless: None, fix: HOOK },
-    Missing { key: "oauth2.refresh_token_hook", harmless: None, fix: HOOK },
-    Missing {
-        key: "hsm.enabled",
-        harmless: Some("false"),
-        fix: "set it to false: keys are kept sealed in the database",
-    },
-];
+const MISSING: &[Missing] = &[Missing {
+    key: "hsm.enabled",
+    harmless: Some("false"),
+    fix: "set it to false: keys are kept sealed in the database",
+}];
 
 /// The section or key without effect that `key` belongs to.
 pub fn ignored(key: &str) -> Option<&'static str> {

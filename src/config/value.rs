@@ -12,8 +12,8 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    AccessTokenStrategy, LogFormat, ResponseType, SameSite, ScopeClaim, ScopeStrategy, TrustedIssuer, TrustedKeys,
-    UntrustedRedirects, duration,
+    AccessTokenStrategy, ApiKeyPlace, LogFormat, ResponseType, SameSite, ScopeClaim, ScopeStrategy, TrustedIssuer,
+    TrustedKeys, UntrustedRedirects, duration,
 };
 use crate::secret::Secret;
 
@@ -267,6 +267,19 @@ words!(LogLevel {
 pub enum AdminAuth {
     None,
 }
+
+/// `oauth2.token_hook.auth.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookAuthKind {
+    ApiKey,
+}
+
+words!(HookAuthKind { "api_key" => Self::ApiKey });
+
+words!(ApiKeyPlace {
+    "header" => Self::Header,
+    "cookie" => Self::Cookie,
+});
 
 words!(AdminAuth { "none" => Self::None });
 

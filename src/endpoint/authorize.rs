@@ -124,11 +124,13 @@ impl Answer<'_> {
     pub fn with_browser(&self, new: Option<&Browser>, location: &str) -> Response {
         let mut response = self.redirect(location);
         if let Some(browser) = new {
-            match cookies::set_browser(self.app, browser) {
-                Ok(cookie) => {
-                    response.headers_mut().append(header::SET_COOKIE, cookie);
+            for cookie in [cookies::set_browser(self.app, browser), cookies::set_tab(self.app, browser)] {
+                match cookie {
+                    Ok(cookie) => {
+                        response.headers_mut().append(header::SET_COOKIE, cookie);
+                    }
+                    Err(error) => return self.page(error),
                 }
-                Err(error) => return self.page(error),
             }
         }
         response

@@ -11,7 +11,6 @@ use crate::oauth::params::Params;
 use crate::oauth::response_mode::{self, ResponseMode};
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
-use crate::secret;
 use crate::store::session::Session;
 
 /// Where the browser goes when the session has ended.
@@ -270,7 +269,7 @@ async fn finish(app: &App, logout: Logout, session: Option<SessionId>) -> Result
 async fn opened(app: &App, kind: Kind, sealed: &str, browser: Option<&Browser>) -> Result<Logout> {
     let logout: Logout =
         open(app, kind, sealed).await?.ok_or_else(|| ErrorCode::NotFound.because("This request is not known."))?;
-    if !browser.is_some_and(|browser| secret::same(&browser.id, &logout.browser)) {
+    if !browser.is_some_and(|browser| browser.is(&logout.browser)) {
         return Err(
             ErrorCode::RequestForbidden.because("This page belongs to another browser, or cookies are blocked.")
         );

@@ -163,6 +163,11 @@ impl Db {
                 ("statement_timeout", "5s"),
                 ("lock_timeout", "2s"),
                 ("idle_in_transaction_session_timeout", "10s"),
+                // Every statement that matters asks by key. A plan is made when a statement is first prepared, perhaps while
+                // the table is all but empty, and is kept: one that reads the whole table then still does when it is large.
+                ("enable_seqscan", "off"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(database.max_connections)

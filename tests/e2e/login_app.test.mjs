@@ -75,7 +75,7 @@ describe('an app that was written for Hydra', () => {
   test('refuses, at the login and at the consent', async () => {
     for (const [answers, description] of [
       [{ login: { press: 'reject' } }, 'They would rather not.'],
-      [{ login: alice, consent: { press: 'reject' } }, 'The resource owner denied the request'],
+      [{ login: { ...alice, email: 'bob' }, consent: { press: 'reject' } }, 'The resource owner denied the request'],
     ]) {
       const { url, checks } = await request();
       const callback = await new Browser().go(url, rp.callback, answers);

@@ -529,6 +529,28 @@ async fn two_tabs_of_one_client_both_go_through() {
     }
 }
 
+/// A browser that has no cookie yet opens several tabs at once: each is told another name, and all go through.
+#[tokio::test]
+async fn tabs_that_are_opened_at_once_all_go_through() {
+    let server = Server::with_apps().await;
+    let mut browser = server.browser();
+    let url = Authorize::web().url(&server);
+    let answers = race(8, |_| browser.visit(&url)).await;
+    for answer in &answers {
+        browser.keep(answer);
+    }
+    let names = browser.cookies.keys().filter(|name| name.contains("hydrant_browser")).count();
+    assert_eq!(names, 9, "{:?}", browser.cookies.keys());
+    for answer in &answers {
+        let answer = browser.app_login(&server, answer, alice()).await;
+        let answer = browser.app_consent(&server, &answer, &json!({})).await;
+        assert!(answer.parameter("code").is_some(), "{} {}", answer.status, answer.body);
+    }
+    let mut other = server.browser();
+    let answer = browser.get(&Authorize::web().url(&server)).await;
+    other.app_login(&server, &answer, alice()).await.assert_page(403, "request_forbidden");
+}
+
 /// A login app with our consent page, and our login page with a consent app.
 #[tokio::test]
 async fn one_page_may_be_ours_and_the_other_not() {

@@ -1,5 +1,6 @@
 //! The configuration as an operator meets it: a text and an environment in, a configuration or every problem out.
 
+mod hooks;
 mod refusals;
 mod shipped;
 
@@ -215,12 +216,12 @@ sqa: {opt_out: true}
 hsm: {enabled: false, library: x}
 serve: {cookies: {secure: true, names: {login_csrf: x}}}
 oauth2: {hashers: {algorithm: bcrypt}, session: {encrypt_at_rest: true}}
-urls: {registration: https://x.example/}
+urls: {device: {verification: https://x.example/}}
 ";
     assert_eq!(
         warnings(text, &[]),
         ["has no effect in Hydrant yet: hsm, oauth2.hashers, oauth2.session, serve.cookies.names.login_csrf, \
-          serve.cookies.secure, sqa, tracing, urls.registration, version"]
+          serve.cookies.secure, sqa, tracing, urls.device, version"]
     );
 }
 

@@ -251,9 +251,54 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("limits: {idle_timeout: 2h}", "limits.idle_timeout", "must be from 1s to 1h"),
     ("limits: {drain_timeout: 2h}", "limits.drain_timeout", "must be from 0s to 1h"),
     ("limits: {connections: 0}", "limits.connections", "must be from 1 to 1000000"),
+    (
+        "oauth2: {token_hook: 'ftp://hunter2@x.example'}",
+        "oauth2.token_hook.url",
+        "must be a complete http or https URL",
+    ),
+    ("oauth2: {token_hook: [a]}", "oauth2.token_hook", "must be a section"),
+    (
+        "oauth2: {token_hook: {uri: 'https://x.example'}}",
+        "oauth2.token_hook.uri",
+        "did you mean oauth2.token_hook.url?",
+    ),
+    ("oauth2: {token_hook: {url: 'https://x.example', timeout: 10ms}}", "oauth2.token_hook.timeout", "from 50ms to 1m"),
+    (
+        "oauth2: {refresh_token_hook: {url: 'https://x.example', timeout: 10s}}",
+        "oauth2.refresh_token_hook.timeout",
+        "must be shorter than limits.request_timeout",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {type: basic_auth}}}",
+        "oauth2.token_hook.auth.type",
+        "must be one of api_key",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {in: query, name: a, value: hunter2}}}}",
+        "oauth2.token_hook.auth.config.in",
+        "must be one of header, cookie",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {name: 'X Key', value: hunter2}}}}",
+        "oauth2.token_hook.auth.config.name",
+        "is not the name of a header or cookie",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {name: Content-Length, value: hunter2}}}}",
+        "oauth2.token_hook.auth.config.name",
+        "is a header that the server sets itself",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {name: X-Key, value: \"hunter2\\r\\nHost: a\"}}}}",
+        "oauth2.token_hook.auth.config.value",
+        "has characters that do not fit there",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {in: cookie, name: k, value: 'hunter2; a=b'}}}}",
+        "oauth2.token_hook.auth.config.value",
+        "has characters that do not fit there",
+    ),
     // What this version does not have, where silence would mislead
-    ("oauth2: {token_hook: {url: 'https://x.example'}}", "oauth2.token_hook", "does not have yet"),
-    ("oauth2: {refresh_token_hook: 'https://x.example'}", "oauth2.refresh_token_hook", "does not have yet"),
     ("hsm: {enabled: true}", "hsm.enabled", "does not have yet"),
     // The tree itself
     ("urls: {self: {isuer: x}}", "urls.self.isuer", "is not a known key (fix: did you mean urls.self.issuer?)"),
@@ -298,7 +343,22 @@ fn the_same_rules_hold_for_the_environment() {
         ("DEV", "1", "environment DEV: dev: must be true or false"),
         ("URLS_LOGIN", "/login", "environment URLS_LOGIN: urls.login: must be a complete http or https URL"),
         ("STRATEGIES_ACCESS_TOKEN", "x", "environment STRATEGIES_ACCESS_TOKEN: strategies.access_token: must be one"),
-        ("OAUTH2_TOKEN_HOOK", "https://x.example", "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook: is"),
+        ("OAUTH2_TOKEN_HOOK", "x", "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook.url: must be a complete"),
+        (
+            "OAUTH2_TOKEN_HOOK",
+            r#"{"url": 1}"#,
+            "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook.url: must be a complete",
+        ),
+        (
+            "OAUTH2_TOKEN_HOOK",
+            r#"{"auth": {"kind": "x"}}"#,
+            "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook.auth.kind: is",
+        ),
+        (
+            "OAUTH2_TOKEN_HOOK_FILE",
+            "/nonexistent",
+            "environment OAUTH2_TOKEN_HOOK_FILE: oauth2.token_hook: names a file",
+        ),
     ] {
         let found = problems("", &[(name, value)]);
         assert!(found.len() == 1 && found[0].starts_with(begins), "{name}: {found:?}");
@@ -321,8 +381,8 @@ ttl:
   auth_code: 1h
   auth_code: 2h
   access_token: soon
-urls:
-  login: https://x.example
+hsm:
+  enabled: true
 tracing: {}
 ";
     let found = exactly(text, &[("LIMITS_BODY", "big")], false).unwrap_err();
@@ -336,7 +396,7 @@ tracing: {}
         "t.yml:10: ttl.auth_code: must be from",
         "t.yml:11: ttl.auth_code: is set twice, first in line 10",
         "t.yml:12: ttl.access_token: must be a duration",
-        "t.yml:14: urls.login: is something this version does not have yet",
+        "t.yml:14: hsm.enabled: is something this version does not have yet",
         "environment LIMITS_BODY: limits.body: must be a whole number",
         "secrets.system: is required",
         "urls.self.issuer: is required",

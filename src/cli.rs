@@ -78,7 +78,7 @@ Examples:
   hydrant serve --dev                on this machine, with a database file of its own
   hydrant serve -c hydrant.yml
   DSN=postgres://… SECRETS_SYSTEM=… URLS_SELF_ISSUER=https://id.example.com hydrant serve")]
-    Serve,
+    Serve(serve::Args),
     /// Shows a whole login: server, user, client and application in one command.
     #[command(after_help = "\
 Examples:
@@ -130,7 +130,7 @@ impl Cli {
     pub async fn run(self) -> ExitCode {
         let Self { global, command } = self;
         let outcome = match &command {
-            Command::Serve => Box::pin(start(&global)).await,
+            Command::Serve(args) => Box::pin(start(args, &global)).await,
             Command::Demo(_) if global.config.is_some() => {
                 Err(Misuse("-c: the demo brings its own configuration and takes no file; leave it away".to_owned())
                     .into())
@@ -152,7 +152,8 @@ impl Cli {
 }
 
 /// The log starts with the configuration's own settings and ends with the server.
-async fn start(global: &Global) -> anyhow::Result<()> {
+async fn start(args: &serve::Args, global: &Global) -> anyhow::Result<()> {
+    args.check()?;
     let loaded = load(global.config.as_deref(), global.dev)?;
     let _log = telemetry::init(&loaded.config.log)?;
     for warning in &loaded.warnings {
@@ -193,6 +194,29 @@ mod tests {
     fn the_demo_has_its_ports() {
         let Command::Demo(demo) = read("hydrant demo --check --port 6000").command else { panic!("no demo") };
         assert_eq!((demo.check, demo.port, demo.public_port), (true, Some(6000), None));
+    }
+
+    /// What Hydra's documents and charts say goes on: hydra.md section 5.
+    #[test]
+    fn hydras_own_words_are_understood() {
+        for line in [
+            "hydrant serve all",
+            "hydrant serve all --dev -c hydra.yml",
+            "hydrant serve -c hydra.yml all --dev --sqa-opt-out",
+            "hydrant serve --dev all --config hydra.yml",
+            "hydrant migrate sql -e --yes",
+            "hydrant migrate sql up -e --yes --config hydra.yml",
+            "hydrant migrate -c hydra.yml sql up -e --yes",
+            "hydrant migrate sql up --read-from-env -y",
+            "hydrant migrate sql status -e",
+        ] {
+            read(line);
+        }
+        for line in
+            ["hydrant serve some", "hydrant serve all all", "hydrant migrate up -e", "hydrant migrate sql sideways"]
+        {
+            assert!(refused(line), "{line}");
+        }
     }
 
     #[test]

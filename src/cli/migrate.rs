@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output::{Format, print, print_json, table};
-use super::{Global, open};
+use super::{Global, Misuse, open};
 use crate::app::App;
 use crate::store::migration::Schema;
 
@@ -23,11 +23,48 @@ enum What {
     Status,
     /// Applies what is missing.
     Up,
+    /// Hydra's way of saying it.
+    #[command(hide = true)]
+    Sql(Sql),
+}
+
+/// `hydra migrate sql`: by itself it is `up`.
+#[derive(Debug, Args)]
+struct Sql {
+    #[command(subcommand)]
+    what: Option<SqlWhat>,
+    /// The environment is always read.
+    #[arg(short = 'e', long = "read-from-env", global = true)]
+    read_from_env: bool,
+    /// Nothing is asked.
+    #[arg(short, long, global = true)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum SqlWhat {
+    Up,
+    Status,
+    Down,
+}
+
+impl Migrate {
+    /// Whether anything is to be applied.
+    fn applies(&self) -> Result<bool> {
+        match &self.what {
+            None | Some(What::Status | What::Sql(Sql { what: Some(SqlWhat::Status), .. })) => Ok(false),
+            Some(What::Up | What::Sql(Sql { what: None | Some(SqlWhat::Up), .. })) => Ok(true),
+            Some(What::Sql(Sql { what: Some(SqlWhat::Down), .. })) => {
+                Err(Misuse("migrate sql down: migrations are not undone; restore a backup".to_owned()).into())
+            }
+        }
+    }
 }
 
 pub async fn run(args: &Migrate, global: &Global) -> Result<()> {
+    let applies = args.applies()?;
     open::with_store(global, async |app| {
-        if let Some(What::Up) = args.what {
+        if applies {
             up(app).await?;
         }
         status(app, args.format, &open::arguments(global)).await

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use clap::ValueEnum;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::Misuse;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -21,6 +23,38 @@ const RESEAL: Duration = Duration::from_hours(1);
 
 /// The longest pause between two attempts to reach the database.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// As Hydra has it: `all`, which is what it does anyway.
+    #[arg(value_enum, hide = true)]
+    ports: Option<Ports>,
+    /// Hydra's switch for its telemetry. There is none here.
+    #[arg(long, hide = true)]
+    sqa_opt_out: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Ports {
+    All,
+    Public,
+    Admin,
+}
+
+impl Args {
+    /// One port without the other is not refused as a word that nobody knows: a deployment of Hydra's may rest on it.
+    pub fn check(&self) -> Result<()> {
+        let (word, other) = match self.ports {
+            None | Some(Ports::All) => return Ok(()),
+            Some(Ports::Public) => ("public", "serve.admin.host on loopback (the default) or on a unix socket"),
+            Some(Ports::Admin) => ("admin", "serve.public.host on 127.0.0.1"),
+        };
+        let words = format!(
+            "serve {word}: one process serves both ports; say `hydrant serve`, and keep {other} where nobody is to reach it"
+        );
+        Err(Misuse(words).into())
+    }
+}
 
 /// A server with both its ports open. It may not have its database yet.
 pub struct Running {

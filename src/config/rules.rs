@@ -65,14 +65,32 @@ fn database(raw: &Raw, check: &mut Check) -> Database {
     let dsn = check.read(&raw.dsn);
     let (wrong, fix) = dsn_problem(&dsn);
     check.rule(wrong.is_empty(), &raw.dsn, wrong, fix);
-    let pool = dsn.expose().split_once('?').is_some_and(|(_, query)| query.contains("max_conn"));
-    check.warn(pool, &raw.dsn, "Hydra's max_conns and max_conn_* have no effect; database.max_connections has");
+    let without = without_hydras_parameters(&dsn);
+    let pool = without.is_some();
+    check.warn(
+        pool,
+        &raw.dsn,
+        "Hydra's max_conns, max_idle_conns and max_conn_* have no effect; database.max_connections has",
+    );
     Database {
-        dsn,
+        dsn: without.unwrap_or(dsn),
         auto_migrate: check.read(&raw.database.auto_migrate),
         // One listens for what other replicas change, and never does anything else.
         max_connections: number(check, &raw.database.max_connections, 2, 1000),
     }
+}
+
+/// The address without the parameters that are Hydra's own; `None` where it has none of them.
+fn without_hydras_parameters(dsn: &Secret) -> Option<Secret> {
+    const HYDRAS: [&str; 4] = ["max_conns", "max_idle_conns", "max_conn_lifetime", "max_conn_idle_time"];
+    let (address, query) = dsn.expose().split_once('?')?;
+    let is_hydras = |pair: &&str| HYDRAS.contains(&pair.split('=').next().unwrap_or_default());
+    let kept: Vec<_> = query.split('&').filter(|pair| !is_hydras(pair)).collect();
+    if kept.len() == query.split('&').count() {
+        return None;
+    }
+    let mark = if kept.is_empty() { "" } else { "?" };
+    Some(Secret::new(format!("{address}{mark}{}", kept.join("&"))))
 }
 
 /// What is wrong with a `dsn`, and the way out; nothing where nothing is.
@@ -84,6 +102,7 @@ fn dsn_problem(dsn: &Secret) -> (&'static str, &'static str) {
     match scheme {
         "postgres" | "postgresql" if url::Url::parse(dsn.expose()).is_err() => ("is not a complete URL", FIX),
         "sqlite" if rest.is_empty() || rest.starts_with('?') => ("names no file", FIX),
+        "sqlite" if rest.contains(":memory:") => ("names no file", "write `memory`"),
         "postgres" | "postgresql" | "sqlite" => ("", ""),
         "mysql" => ("is MySQL, which Hydrant does not speak", FIX),
         "cockroach" | "cockroachdb" | "crdb" => ("is CockroachDB, which Hydrant does not speak", FIX),

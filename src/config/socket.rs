@@ -63,6 +63,8 @@ impl Value for GivenHost {
     fn parse(given: &Given) -> Result<Self, String> {
         match given.text()? {
             "localhost" => Ok(Self::Ip(Ipv4Addr::LOCALHOST.into())),
+            // In Hydra's files: every interface.
+            "" => Ok(Self::Ip(Ipv4Addr::UNSPECIFIED.into())),
             text if text.starts_with("unix:") => {
                 let path = &text["unix:".len()..];
                 let sound = path.starts_with('/') && !path.ends_with('/') && !path.contains('\0');
@@ -131,6 +133,7 @@ mod tests {
         let ip = |text: &str| Ok(GivenHost::Ip(text.parse().unwrap()));
         assert_eq!(GivenHost::parse(&text("localhost")), ip("127.0.0.1"));
         assert_eq!(GivenHost::parse(&text("[::1]")), ip("::1"));
+        assert_eq!(GivenHost::parse(&text("")), ip("0.0.0.0"));
         assert_eq!(GivenHost::parse(&text("unix:/run/h.sock")), Ok(GivenHost::Socket("/run/h.sock".into())));
         let long = format!("unix:/{}", "a".repeat(MAX_PATH));
         for wrong in ["example.com", "unix:", "unix:h.sock", "unix:/run/", "unix:///", &long, "http://127.0.0.1"] {

@@ -37,6 +37,7 @@ mod durability;
 mod front_channel;
 mod http_connection;
 mod http_layer;
+mod hydra_file;
 mod id_token;
 mod introspection;
 mod jwks;

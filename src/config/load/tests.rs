@@ -234,9 +234,22 @@ fn what_opens_something_is_worth_a_word() {
         ("oauth2: {grant: {refresh_token: {rotation_grace_period: 2m}}}", "t.yml:1: oauth2.grant.refresh_token."),
         ("serve: {public: {cors: {enabled: true}}}", "t.yml:1: serve.public.cors.enabled: without allowed_origins"),
         ("dsn: postgres://a@b/c?max_conns=20", "t.yml:1: dsn: Hydra's max_conns"),
+        ("dsn: postgres://a@b/c?max_idle_conns=4", "t.yml:1: dsn: Hydra's max_conns"),
     ] {
         let found = warnings(text, &[]);
         assert!(found.len() == 1 && found[0].starts_with(begins), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn hydras_pool_is_left_out_of_the_address() {
+    for (written, kept) in [
+        ("postgres://a:b@c/d?sslmode=disable&max_conns=20&max_idle_conns=4", "postgres://a:b@c/d?sslmode=disable"),
+        ("postgres://a@c/d?max_conn_lifetime=1h&max_conn_idle_time=1m&max_conns=1", "postgres://a@c/d"),
+        ("postgres://a@c/d?sslmode=require&sslrootcert=/x%20y", "postgres://a@c/d?sslmode=require&sslrootcert=/x%20y"),
+        ("sqlite:///a.db?_fk=true&mode=rwc", "sqlite:///a.db?_fk=true&mode=rwc"),
+    ] {
+        assert_eq!(config(&format!("dsn: {written}"), &[]).database.dsn.expose(), kept);
     }
 }
 

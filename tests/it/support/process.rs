@@ -25,6 +25,8 @@ pub struct Setup {
     pub admin: u16,
     yaml: String,
     env: Vec<(String, String)>,
+    /// How the server is started.
+    arguments: Vec<String>,
 }
 
 impl Setup {
@@ -48,7 +50,28 @@ impl Setup {
             "{yaml}dsn: '{dsn}'\nserve: {{public: {{port: {public}}}, admin: {{port: {admin}}}}}\n\
              accounts: {{password: {{argon2: {{memory_kib: 8192, iterations: 1}}}}}}\n"
         );
-        Self { public, admin, yaml, env: Vec::new() }
+        Self::plain(yaml, public, admin)
+    }
+
+    fn plain(yaml: String, public: u16, admin: u16) -> Self {
+        let arguments = ["serve", "-c", "hydrant.yml"].map(str::to_owned).to_vec();
+        Self { public, admin, yaml, env: Vec::new(), arguments }
+    }
+
+    /// A file that somebody else wrote, to the letter. What has to differ on this machine comes from the environment.
+    pub fn as_written(yaml: &str, dsn: &str) -> Self {
+        let (public, admin) = (free_port(), free_port());
+        Self::plain(yaml.to_owned(), public, admin)
+            .env("SERVE_PUBLIC_PORT", &public.to_string())
+            .env("SERVE_ADMIN_PORT", &admin.to_string())
+            .env("URLS_SELF_ISSUER", &format!("http://127.0.0.1:{public}"))
+            .env("DSN", dsn)
+    }
+
+    /// Another command line than `serve -c hydrant.yml`.
+    pub fn started_by(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(ToString::to_string).collect();
+        self
     }
 
     /// Sets one of the environment's names; it rules over the file.
@@ -99,7 +122,7 @@ impl Setup {
 
 fn start(setup: &Setup, folder: &tempfile::TempDir, log: &PathBuf) -> Child {
     Command::new(env!("CARGO_BIN_EXE_hydrant"))
-        .args(["serve", "-c", "hydrant.yml"])
+        .args(&setup.arguments)
         .current_dir(folder.path())
         .env_clear()
         .envs(setup.env.iter().cloned())

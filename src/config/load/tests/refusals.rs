@@ -155,6 +155,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("dsn: hunter2", "dsn", "is not the address of a database"),
     ("dsn: redis://hunter2", "dsn", "has an unknown scheme"),
     ("dsn: 'sqlite://'", "dsn", "names no file"),
+    ("dsn: 'sqlite://file::memory:?_fk=true'", "dsn", "names no file (fix: write `memory`)"),
     ("dsn: 'postgres://u:hunter2@h:port/d'", "dsn", "is not a complete URL"),
     ("database: {max_connections: 1}", "database.max_connections", "must be from 2 to 1000"),
     ("log: {level: loud}", "log.level", "must be one of trace, debug"),

@@ -3,6 +3,7 @@
 
 pub mod clients;
 pub mod introspection;
+pub mod metrics;
 mod page;
 pub mod registration_tokens;
 pub mod requests;
@@ -18,9 +19,9 @@ use self::requests::{consent, login, logout};
 use crate::app::App;
 use crate::http::health;
 
-/// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
-pub fn routes() -> Router<App> {
-    let resources: [(&str, MethodRouter<App>); 24] = [
+/// Every resource of the admin port.
+fn resources() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
         ("/clients", get(clients::on_list).post(clients::on_post)),
         (
             "/clients/{id}",
@@ -48,8 +49,18 @@ pub fn routes() -> Router<App> {
         ("/health/alive", get(health::alive)),
         ("/health/ready", get(health::ready_admin)),
         ("/version", get(health::version)),
-    ];
-    resources.into_iter().fold(Router::new(), |router, (path, methods)| {
+        ("/metrics/prometheus", get(metrics::on_get)),
+    ]
+}
+
+/// Their paths, as patterns.
+pub fn paths() -> Vec<&'static str> {
+    resources().into_iter().map(|(path, _)| path).collect()
+}
+
+/// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
+pub fn routes() -> Router<App> {
+    resources().into_iter().fold(Router::new(), |router, (path, methods)| {
         ["/admin", ""].into_iter().fold(router, |router, prefix| {
             router
                 .route(&format!("{prefix}{path}"), methods.clone())

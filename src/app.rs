@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::id::{SessionId, Subject};
 use crate::keys::Keys;
+use crate::metrics::Metrics;
 use crate::oauth::{Error, Result, subject};
 use crate::password::{Passwords, VerifiedSecrets};
 use crate::store::Store;
@@ -23,6 +24,8 @@ pub struct App {
     pub fetch: Fetch,
     /// The sixth field: what must be one for the whole process to be a bound at all.
     pub guard: Arc<Guard>,
+    /// The seventh: what all of them count together.
+    pub metrics: Metrics,
 }
 
 /// The bounds on guessing and on hashing.
@@ -65,6 +68,7 @@ impl App {
         };
         Ok(Self {
             keys: Keys::new(&config),
+            metrics: Metrics::new(clock.now()),
             fetch: Fetch::new(&config.clients)?,
             store,
             clock,

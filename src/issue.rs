@@ -20,11 +20,12 @@ use crate::keys::Live;
 use crate::oauth::Result;
 use crate::oauth::client_metadata::{GrantType, TokenKind};
 use crate::oauth::scope::Scope;
+use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::token::{Due, RefreshToken, TokenResponse};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::Grant;
-use access_token::{Form, Of};
+use access_token::{Form, Of, OfClient};
 
 /// How long tokens of this client live, by grant type: its own lifespans, else `ttl.*`.
 pub fn access_token_life(app: &App, client: &Client, grant: GrantType) -> Duration {
@@ -73,6 +74,13 @@ impl Tools {
         let form = Form::of(app, client, now).await?;
         // After all keys are there.
         Ok(Self { live: app.keys.live()?, id_token, form, known })
+    }
+
+    /// Whether an ID token with these claims may be larger than one can be: then it is worth trying before anything is
+    /// spent.
+    pub fn may_be_too_large(&self, claims: &SessionClaims) -> bool {
+        let length = |claims: &Map<String, Value>| serde_json::to_vec(claims).map_or(0, |text| text.len());
+        self.id_token.is_some() && length(&claims.id_token) + length(&self.known) > id_token::SMALL
     }
 }
 
@@ -127,11 +135,13 @@ pub async fn token_of_client(
     client: &Client,
     scope: Scope,
     audience: &[String],
+    ext: Option<&Map<String, Value>>,
     now: Timestamp,
 ) -> Result<TokenResponse> {
     let form = Form::of(app, client, now).await?;
     let life = access_token_life(app, client, GrantType::ClientCredentials);
-    let access_token = access_token::of_client(app, client, form, &scope, audience, now, now + life)?;
+    let of = OfClient { scope: &scope, audience, ext };
+    let access_token = access_token::of_client(app, client, form, &of, now, now + life)?;
     Ok(TokenResponse {
         access_token,
         token_type: "bearer",

@@ -116,6 +116,13 @@ impl Passwords {
         })))
     }
 
+    /// How many are computed at the moment, and how many wait.
+    pub fn load(&self) -> (usize, usize) {
+        let admitted = self.0.capacity - self.0.admitted.available_permits();
+        let running = self.0.capacity / (1 + QUEUE) - self.0.running.available_permits();
+        (running, admitted.saturating_sub(running))
+    }
+
     /// The PHC string to keep. How short a password may be is not decided here.
     pub async fn hash(&self, password: &Secret) -> Result<String, PasswordError> {
         let password = normalise(password)?;

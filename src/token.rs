@@ -1,6 +1,7 @@
 //! What a presented token is worth now: for userinfo, introspection (RFC 7662) and revocation (RFC 7009).
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -20,8 +21,15 @@ use crate::store::grant::LiveGrant;
 pub enum Active {
     /// An access token of a grant.
     Access { grant: LiveGrant, scope: Scope, audience: Vec<String>, issued_at: Timestamp, expires_at: Timestamp },
-    /// An access token of a client that acts for itself.
-    Client { client: ClientId, scope: Scope, audience: Vec<String>, issued_at: Timestamp, expires_at: Timestamp },
+    /// An access token of a client that acts for itself, with what a token hook added.
+    Client {
+        client: ClientId,
+        scope: Scope,
+        audience: Vec<String>,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+        ext: Option<Map<String, Value>>,
+    },
     /// A refresh token.
     Refresh { grant: LiveGrant, expires_at: Timestamp },
 }
@@ -84,6 +92,7 @@ pub async fn access(app: &App, text: &str) -> Result<Option<Active>> {
     if token.expires_at() <= now {
         return Ok(None);
     }
+    let ext = token.ext();
     match token {
         AccessToken::Grant { grant, generation, scope, audience, issued_at, expires_at, .. } => {
             let live = app.store.live_grant(grant, now).await?;
@@ -96,9 +105,9 @@ pub async fn access(app: &App, text: &str) -> Result<Option<Active>> {
                 expires_at,
             }))
         }
-        AccessToken::Client { id, client, scope, audience, issued_at, expires_at } => {
+        AccessToken::Client { id, client, scope, audience, issued_at, expires_at, .. } => {
             let live = app.store.client_token_is_live(&client, issued_at, &id.to_string()).await?;
-            Ok(live.then_some(Active::Client { client, scope, audience, issued_at, expires_at }))
+            Ok(live.then_some(Active::Client { client, scope, audience, issued_at, expires_at, ext }))
         }
     }
 }

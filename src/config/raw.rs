@@ -4,6 +4,7 @@
 //! made from it; tests hold `config/hydrant.yml` and `docs/configuration.md` to it. What the rest of the server reads
 //! is `Config`, which `rules.rs` makes.
 
+mod hook;
 mod openid;
 mod registration;
 mod serve;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+pub use self::hook::{Hook, HookAuth};
 pub use self::openid::{IdToken, Oidc, SubjectIdentifiers};
 pub use self::registration::Registration;
 pub use self::serve::{Cookies, Cors, Pem, Serve, Tls};
@@ -151,6 +153,10 @@ pub struct OAuth2 {
     pub client_assertion: ClientAssertion,
     pub grant: Grant,
     pub introspection: Introspection,
+    /// A web service of yours that is asked before every token of the token endpoint, and may refuse it or change its claims.
+    pub token_hook: Hook,
+    /// Hydra's older hook, which is asked at a refresh only, before `oauth2.token_hook`.
+    pub refresh_token_hook: Hook,
 }
 
 /// PKCE, RFC 7636.

@@ -28,7 +28,6 @@ const IGNORED: &[&str] = &[
     "serve.admin.base_url",
     "serve.admin.cors.debug",
     "serve.admin.cors.options_passthrough",
-    "serve.admin.socket",
     "serve.cookies.names.consent_csrf",
     "serve.cookies.names.device_csrf",
     "serve.cookies.names.login_csrf",
@@ -38,7 +37,6 @@ const IGNORED: &[&str] = &[
     "serve.public.base_url",
     "serve.public.cors.debug",
     "serve.public.cors.options_passthrough",
-    "serve.public.socket",
     "sqa",
     "tracing",
     "ttl.device_user_code",
@@ -65,22 +63,11 @@ pub struct Missing {
     pub fix: &'static str,
 }
 
-const HOOK: &str = "remove it: tokens would be issued without asking the hook";
-
-const MISSING: &[Missing] = &[
-    Missing { key: "oauth2.token_hook", harmless: None, fix: HOOK },
-    Missing { key: "oauth2.refresh_token_hook", harmless: None, fix: HOOK },
-    Missing {
-        key: "hsm.enabled",
-        harmless: Some("false"),
-        fix: "set it to false: keys are kept sealed in the database",
-    },
-    Missing {
-        key: "serve.admin.tokens",
-        harmless: None,
-        fix: "remove it, and keep serve.admin.host on loopback or guard the port from outside",
-    },
-];
+const MISSING: &[Missing] = &[Missing {
+    key: "hsm.enabled",
+    harmless: Some("false"),
+    fix: "set it to false: keys are kept sealed in the database",
+}];
 
 /// The section or key without effect that `key` belongs to.
 pub fn ignored(key: &str) -> Option<&'static str> {

@@ -92,9 +92,11 @@ impl Details {
             | Active::Client { scope, issued_at, expires_at, .. } => (scope, *issued_at, *expires_at),
             Active::Refresh { grant, expires_at } => (&grant.scope, grant.created_at, *expires_at),
         };
-        let grant = match active {
-            Active::Access { grant, .. } | Active::Refresh { grant, .. } => Some(grant),
-            Active::Client { .. } => None,
+        let (grant, ext) = match active {
+            Active::Access { grant, .. } | Active::Refresh { grant, .. } => {
+                (Some(grant), grant.claims.as_ref().map(|claims| &claims.0.access_token))
+            }
+            Active::Client { ext, .. } => (None, ext.as_ref()),
         };
         let is_refresh = matches!(active, Active::Refresh { .. });
         let issued_at = Timestamp::seconds(issued_at);
@@ -110,10 +112,7 @@ impl Details {
             iss: issuer.to_owned(),
             token_type: (!is_refresh).then_some("Bearer"),
             token_use: if is_refresh { "refresh_token" } else { "access_token" },
-            ext: grant
-                .and_then(|grant| grant.claims.as_ref())
-                .map(|claims| claims.0.access_token.clone())
-                .filter(|claims| !claims.is_empty()),
+            ext: ext.filter(|ext| !ext.is_empty()).cloned(),
         }
     }
 }
@@ -191,6 +190,7 @@ mod tests {
             audience: vec!["https://api.example".to_owned()],
             issued_at: AT,
             expires_at: END,
+            ext: None,
         };
         let told = json_of(&active, "robot");
         assert_eq!((&told["sub"], &told["client_id"]), (&json!("robot"), &json!("robot")));

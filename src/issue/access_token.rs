@@ -1,5 +1,7 @@
 //! Access tokens, sealed or as JWTs (RFC 9068). Neither is stored.
 
+use serde_json::{Map, Value};
+
 use super::{Narrowed, Tools};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -11,7 +13,7 @@ use crate::oauth::access_token::JwtAccessToken;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::AccessToken;
 use crate::oauth::{Error, Result};
-use crate::seal::Kind;
+use crate::seal::{self, Kind};
 use crate::store::client::Client;
 use crate::store::grant::Grant;
 
@@ -84,15 +86,23 @@ pub(super) fn of_grant(
     sign(&tools.live, alg, &claims, now)
 }
 
+/// What a token of a client that acts for itself says.
+pub(super) struct OfClient<'a> {
+    pub scope: &'a Scope,
+    pub audience: &'a [String],
+    /// What a token hook added.
+    pub ext: Option<&'a Map<String, Value>>,
+}
+
 pub(super) fn of_client(
     app: &App,
     client: &Client,
     form: Form,
-    scope: &Scope,
-    audience: &[String],
+    of: &OfClient<'_>,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<String> {
+    let OfClient { scope, audience, ext } = *of;
     let live = app.keys.live()?;
     // The id tells the millisecond, which `iat` of a JWT does not, and which the client's cut-off is compared with.
     let issued_at = client.issues_at(now);
@@ -103,17 +113,28 @@ pub(super) fn of_client(
         audience: audience.to_vec(),
         issued_at,
         expires_at,
+        ext: ext.map(serde_json::to_string).transpose().map_err(Error::internal)?,
     };
-    let Form::Jwt(alg) = form else { return Ok(live.sealer.seal(Kind::AccessToken, &token)) };
-    let claims = JwtAccessToken::of(
-        &token,
-        &app.config.urls.issuer,
-        client.id.as_str(),
-        &client.id,
-        scope,
-        audience,
-        app.config.strategies.scope_claim,
-    );
+    let Form::Jwt(alg) = form else {
+        let sealed = live.sealer.seal(Kind::AccessToken, &token);
+        if sealed.len() > seal::LONGEST {
+            tracing::error!(client = %client.id, "what a hook added makes an access token longer than 8 KiB");
+            return Err(Error::internal("the access token would be longer than 8 KiB"));
+        }
+        return Ok(sealed);
+    };
+    let claims = JwtAccessToken {
+        ext,
+        ..JwtAccessToken::of(
+            &token,
+            &app.config.urls.issuer,
+            client.id.as_str(),
+            &client.id,
+            scope,
+            audience,
+            app.config.strategies.scope_claim,
+        )
+    };
     sign(&live, alg, &claims, now)
 }
 

@@ -15,6 +15,8 @@ use crate::store::grant::Grant;
 
 /// The largest ID token: relying parties keep it in headers and cookies.
 const LARGEST: usize = 16 * 1024;
+/// As much of claims has room in every ID token, an encrypted one too.
+pub(super) const SMALL: usize = 4 * 1024;
 
 /// What an ID token is about.
 pub(super) struct About<'a> {

@@ -102,7 +102,8 @@ pub fn read(claims: &Map<String, Value>, issuer: &str) -> Option<AccessToken> {
     let (issued_at, expires_at) = (id.made_at(), time("exp")?);
     let Some(gid) = text("gid") else {
         let client = ClientId::new(text("client_id")?);
-        return Some(AccessToken::Client { id, client, scope, audience, issued_at, expires_at });
+        let ext = claims.get("ext").filter(|ext| ext.is_object()).map(Value::to_string);
+        return Some(AccessToken::Client { id, client, scope, audience, issued_at, expires_at, ext });
     };
     let (grant, generation) = match gid.split_once('.') {
         Some((grant, generation)) => (grant.parse().ok()?, Some(generation.parse().ok()?)),
@@ -160,11 +161,16 @@ mod tests {
             audience: Vec::new(),
             issued_at: now,
             expires_at,
+            ext: None,
         };
         let written = claims(&own, &Scope::default(), &[], ScopeClaim::Both);
         assert_eq!(written["aud"], serde_json::json!([ISSUER]), "RFC 9068 section 3");
         assert!(!written.contains_key("scope") && !written.contains_key("scp") && !written.contains_key("gid"));
         assert_eq!(read(&written, ISSUER), Some(own));
         assert_eq!(read(&written, "https://other.example"), None);
+        let mut told = written;
+        told.insert("ext".to_owned(), serde_json::json!({ "tenant": "x" }));
+        let ext = read(&told, ISSUER).and_then(|token| token.ext());
+        assert_eq!(ext, serde_json::json!({ "tenant": "x" }).as_object().cloned());
     }
 }

@@ -163,6 +163,8 @@ pub struct CodeClaim {
     pub refresh_expires_at: Option<Timestamp>,
     /// When nothing of the grant can be alive any more, without a refresh token.
     pub expires_at: Timestamp,
+    /// What tokens carry from now on; `None` leaves what the consent said.
+    pub claims: Option<Json<SessionClaims>>,
     pub now: Timestamp,
 }
 
@@ -174,6 +176,8 @@ pub struct Rotation {
     pub generation: i64,
     pub refresh_expires_at: Timestamp,
     pub expires_at: Timestamp,
+    /// What tokens carry from now on; `None` leaves it as it is.
+    pub claims: Option<Json<SessionClaims>>,
     pub now: Timestamp,
 }
 
@@ -253,6 +257,47 @@ impl Store {
     /// code (RFC 6749 section 4.1.3, RFC 7636 section 4.6) is in the statement, not in a row read before it.
     pub async fn redeem_code(&self, claim: CodeClaim) -> Result<Option<Grant>> {
         self.0.lanes.redeem.run(claim).await
+    }
+
+    /// The grant whose code this would redeem, by every condition of the statement that does. It decides nothing: the code
+    /// may be spent before it is redeemed.
+    pub async fn redeemable(&self, claim: &CodeClaim) -> Result<Option<Grant>> {
+        sql!(
+            self,
+            fetch_optional,
+            "SELECT g.* FROM grants g
+              WHERE g.id = $1 AND g.client_id = $2
+                AND (g.redirect_uri IS NULL OR g.redirect_uri = $3)
+                AND g.code_challenge IS NOT DISTINCT FROM $4
+                AND g.code_redeemed_at IS NULL AND g.code_expires_at > $5 AND g.revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = g.session_id)
+                AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
+                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
+                                    AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))",
+            claim.grant,
+            &claim.client,
+            claim.redirect_uri.as_deref(),
+            claim.challenge.as_deref(),
+            claim.now,
+        )
+    }
+
+    /// The same of a refresh generation.
+    pub async fn rotatable(&self, rotation: &Rotation) -> Result<Option<Grant>> {
+        sql!(
+            self,
+            fetch_optional,
+            "SELECT g.* FROM grants g
+              WHERE g.id = $1 AND g.client_id = $2 AND g.refresh_generation = $3
+                AND g.revoked_at IS NULL AND g.refresh_expires_at > $4 AND g.ends_at > $4
+                AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
+                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
+                                    AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))",
+            rotation.grant,
+            &rotation.client,
+            rotation.generation,
+            rotation.now,
+        )
     }
 
     /// Spends a refresh generation, once, and makes the next one the one that is alive.

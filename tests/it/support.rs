@@ -5,6 +5,7 @@ pub mod apps;
 mod ask;
 mod browser;
 mod database;
+mod hook;
 pub mod process;
 mod race;
 pub mod raw;
@@ -32,6 +33,7 @@ use serde_json::{Value, json};
 
 pub use browser::Browser;
 pub use database::Database;
+pub use hook::Hook;
 pub use race::race;
 pub use requests::{Answer, Authorize, Tokens, VERIFIER, challenge_of, unverified};
 pub use site::Site;

@@ -324,6 +324,8 @@ pub struct Keys {
     pub rotation_interval: Option<Duration>,
     /// `keys.rotation.publish_ahead`: how long a new key is published before it is in use; twice `max_age` at least.
     pub publish_ahead: Duration,
+    /// `webfinger.jwks.broadcast_keys`: sets of the operator's that JWKS has besides the server's own.
+    pub broadcast: Vec<String>,
 }
 
 /// `limits.*`: what keeps one caller from spending everybody's resources.

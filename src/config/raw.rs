@@ -206,7 +206,16 @@ pub struct Introspection {
 /// What is published under `/.well-known`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Webfinger {
+    pub jwks: Jwks,
     pub oidc_discovery: Discovery,
+}
+
+/// The published keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Jwks {
+    /// Key sets to publish besides those that the server signs with, which always are: sets of yours at `/admin/keys/{set}`.
+    #[schemars(extend("default" = ["hydra.openid.id-token"]))]
+    pub broadcast_keys: Setting<Vec<String>>,
 }
 
 /// OpenID Connect Discovery.

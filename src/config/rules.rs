@@ -45,7 +45,7 @@ pub fn build(raw: &Raw, check: &mut Check) -> Config {
         clients: clients(&raw.clients.http, check),
         accounts: accounts(&raw.accounts, check),
         ui: ui(&raw.ui, check),
-        keys: keys::build(&raw.keys, check),
+        keys: keys::build(&raw.keys, &raw.webfinger.jwks, check),
         limits: limits(&raw.limits, check),
     }
 }

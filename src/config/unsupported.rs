@@ -48,7 +48,6 @@ const IGNORED: &[&str] = &[
     "urls.registration",
     "urls.self.admin",
     "version",
-    "webfinger.jwks",
     "webfinger.oidc_discovery.auth_url",
     "webfinger.oidc_discovery.client_registration_url",
     "webfinger.oidc_discovery.device_authorization_url",

@@ -34,6 +34,8 @@ pub enum ErrorCode {
     InvalidSoftwareStatement,
     UnapprovedSoftwareStatement,
     RequestForbidden,
+    /// Hydra's, of its trusted issuers.
+    MissingRequiredParameter,
     NotFound,
     Conflict,
     /// A request that was answered before (Hydra: 410).
@@ -74,6 +76,7 @@ impl ErrorCode {
             Self::InvalidSoftwareStatement => "invalid_software_statement",
             Self::UnapprovedSoftwareStatement => "unapproved_software_statement",
             Self::RequestForbidden => "request_forbidden",
+            Self::MissingRequiredParameter => "missing_required_parameter",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::AlreadyHandled => "request_already_handled",

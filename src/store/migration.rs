@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/0001_spine.sql")),
     (2, "openid", include_str!("../../migrations/0002_openid.sql")),
     (3, "registration", include_str!("../../migrations/0003_registration.sql")),
+    (7, "trusted_issuers", include_str!("../../migrations/0007_trusted_issuers.sql")),
 ];
 
 /// How the schema of a database stands to ours.

@@ -7,6 +7,7 @@ mod admin_clients;
 mod admin_introspection;
 mod admin_keys;
 mod admin_keys_import;
+mod admin_trusted_issuers;
 mod admin_users;
 mod advertised;
 mod advertised_openid;

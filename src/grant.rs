@@ -1,7 +1,9 @@
 //! The grant types of the token endpoint, a file each.
 
+mod audience;
 mod authorization_code;
 mod client_credentials;
+mod jwt_bearer;
 mod refresh_token;
 
 use crate::app::App;
@@ -50,6 +52,7 @@ pub async fn exchange(app: &App, client: &Client, form: &Params) -> Result<Token
         GrantType::AuthorizationCode => authorization_code::redeem(app, client, form).await,
         GrantType::RefreshToken => refresh_token::refresh(app, client, form).await,
         GrantType::ClientCredentials => client_credentials::issue(app, client, form).await,
+        GrantType::JwtBearer => jwt_bearer::exchange(app, client, form).await,
         GrantType::Implicit => Err(ErrorCode::UnsupportedGrantType.because("The implicit grant has no token request.")),
     }?;
     registration::has_got_tokens(app, client, app.clock.now()).await;

@@ -24,7 +24,7 @@ use crate::oauth::token::{Due, RefreshToken, TokenResponse};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::Grant;
-use access_token::{Form, Of};
+use access_token::{Alone, Form, Of};
 
 /// How long tokens of this client live, by grant type: its own lifespans, else `ttl.*`.
 pub fn access_token_life(app: &App, client: &Client, grant: GrantType) -> Duration {
@@ -129,9 +129,34 @@ pub async fn token_of_client(
     audience: &[String],
     now: Timestamp,
 ) -> Result<TokenResponse> {
+    without_grant(app, client, None, GrantType::ClientCredentials, scope, audience, now).await
+}
+
+/// The token that a client gets for the subject of an assertion. Nothing is written either.
+pub async fn token_of_subject(
+    app: &App,
+    client: &Client,
+    subject: &Subject,
+    scope: Scope,
+    audience: &[String],
+    now: Timestamp,
+) -> Result<TokenResponse> {
+    without_grant(app, client, Some(subject), GrantType::JwtBearer, scope, audience, now).await
+}
+
+async fn without_grant(
+    app: &App,
+    client: &Client,
+    subject: Option<&Subject>,
+    by: GrantType,
+    scope: Scope,
+    audience: &[String],
+    now: Timestamp,
+) -> Result<TokenResponse> {
     let form = Form::of(app, client, now).await?;
-    let life = access_token_life(app, client, GrantType::ClientCredentials);
-    let access_token = access_token::of_client(app, client, form, &scope, audience, now, now + life)?;
+    let life = access_token_life(app, client, by);
+    let alone = Alone { subject, scope: &scope, audience };
+    let access_token = access_token::without_grant(app, client, form, &alone, now, now + life)?;
     Ok(TokenResponse {
         access_token,
         token_type: "bearer",

@@ -177,6 +177,7 @@ pub struct ClientAssertion {
 pub struct Grant {
     pub refresh_token: RefreshGrant,
     pub authorization_code: CodeGrant,
+    pub jwt: JwtGrant,
 }
 
 /// Refresh tokens.
@@ -193,6 +194,20 @@ pub struct CodeGrant {
     /// How long a replayed code is only refused; after that its tokens are revoked. 0s revokes at every replay.
     #[schemars(extend("default" = "0s"))]
     pub replay_grace_period: Setting<Duration>,
+}
+
+/// Assertions of trusted issuers as grants, RFC 7523 section 2.1.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct JwtGrant {
+    /// Take assertions without `iat`.
+    #[schemars(extend("default" = false))]
+    pub iat_optional: Setting<bool>,
+    /// Take assertions without `jti`; such a one can be used again until it ends.
+    #[schemars(extend("default" = false))]
+    pub jti_optional: Setting<bool>,
+    /// How long an assertion may be good, from its `iat` to its `exp`.
+    #[schemars(extend("default" = "720h"))]
+    pub max_ttl: Setting<Duration>,
 }
 
 /// Token introspection, RFC 7662.

@@ -24,18 +24,7 @@ pub async fn issue(app: &App, client: &Client, form: &Params) -> Result<TokenRes
     if !scope::allowed(app.config.strategies.scope, &registered, &asked) {
         return Err(ErrorCode::InvalidScope.because("The client may not request one of these scopes."));
     }
-    let audience: Vec<String> = form
-        .all("audience")
-        .flat_map(|value| value.split(' '))
-        .chain(form.all("resource"))
-        .filter(|one| !one.is_empty())
-        .map(str::to_owned)
-        .collect();
-    if !scope::audience_allowed(&metadata.audience, &audience) {
-        let resource = form.get("resource").is_some();
-        let code = if resource { ErrorCode::InvalidTarget } else { ErrorCode::InvalidRequest };
-        return Err(code.because("The client may not request this audience."));
-    }
+    let audience = super::audience::asked(client, form)?;
     issue::token_of_client(
         app,
         client,

@@ -4,7 +4,7 @@ use super::{Narrowed, Tools};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::config::AccessTokenStrategy;
-use crate::id::TokenId;
+use crate::id::{Subject, TokenId};
 use crate::jose::Algorithm;
 use crate::keys::{KeyUse, Live};
 use crate::oauth::access_token::JwtAccessToken;
@@ -84,31 +84,53 @@ pub(super) fn of_grant(
     sign(&tools.live, alg, &claims, now)
 }
 
-pub(super) fn of_client(
+/// What a token without a grant says.
+pub(super) struct Alone<'a> {
+    /// Whom it is for; `None` for the client itself.
+    pub subject: Option<&'a Subject>,
+    pub scope: &'a Scope,
+    pub audience: &'a [String],
+}
+
+pub(super) fn without_grant(
     app: &App,
     client: &Client,
     form: Form,
-    scope: &Scope,
-    audience: &[String],
+    alone: &Alone<'_>,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<String> {
+    let Alone { subject, scope, audience } = *alone;
     let live = app.keys.live()?;
     // The id tells the millisecond, which `iat` of a JWT does not, and which the client's cut-off is compared with.
     let issued_at = client.issues_at(now);
-    let token = AccessToken::Client {
-        id: TokenId::new(issued_at),
-        client: client.id.clone(),
-        scope: scope.clone(),
-        audience: audience.to_vec(),
-        issued_at,
-        expires_at,
+    let (id, client_id) = (TokenId::new(issued_at), client.id.clone());
+    let (scope_of_token, audience_of_token) = (scope.clone(), audience.to_vec());
+    let token = match subject {
+        None => AccessToken::Client {
+            id,
+            client: client_id,
+            scope: scope_of_token,
+            audience: audience_of_token,
+            issued_at,
+            expires_at,
+        },
+        // Not pairwise (OpenID Connect Core section 8): the client has said itself whom it means.
+        Some(subject) => AccessToken::Asserted {
+            id,
+            client: client_id,
+            subject: subject.clone(),
+            scope: scope_of_token,
+            audience: audience_of_token,
+            issued_at,
+            expires_at,
+        },
     };
     let Form::Jwt(alg) = form else { return Ok(live.sealer.seal(Kind::AccessToken, &token)) };
     let claims = JwtAccessToken::of(
         &token,
         &app.config.urls.issuer,
-        client.id.as_str(),
+        subject.map_or(client.id.as_str(), Subject::as_str),
         &client.id,
         scope,
         audience,

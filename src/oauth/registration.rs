@@ -155,6 +155,9 @@ fn check_policy(metadata: &ClientMetadata, policy: &Registration, default_scope:
     if metadata.may_use(GrantType::ClientCredentials) && metadata.auth_method() == AuthMethod::None {
         return Err(refused("A client without authentication can not have the grant type client_credentials."));
     }
+    if metadata.may_use(GrantType::JwtBearer) && metadata.auth_method() == AuthMethod::None {
+        return Err(refused("A client without authentication can not have the grant type of RFC 7523."));
+    }
     let scope = Scope::parse(&metadata.scope).map_err(|_| refused("Field scope is not a list of scope values."))?;
     let may = |word: &str| policy.allowed_scope.iter().chain(default_scope).any(|allowed| allowed == word);
     if !scope.iter().all(may) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::claims_request::ClaimsRequest;
 use super::scope::Scope;
 use crate::clock::Timestamp;
-use crate::id::{ClientId, GrantId, TokenId};
+use crate::id::{ClientId, GrantId, Subject, TokenId};
 
 /// What an access token says, sealed or as a JWT. It is never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,24 +33,39 @@ pub enum AccessToken {
         issued_at: Timestamp,
         expires_at: Timestamp,
     },
+    /// A token that a client got for somebody by an assertion (RFC 7523): no grant either.
+    Asserted {
+        id: TokenId,
+        client: ClientId,
+        /// Who the assertion was about; a user of the server's or not.
+        subject: Subject,
+        scope: Scope,
+        audience: Vec<String>,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+    },
 }
 
 impl AccessToken {
     pub const fn id(&self) -> TokenId {
         match self {
-            Self::Grant { id, .. } | Self::Client { id, .. } => *id,
+            Self::Grant { id, .. } | Self::Client { id, .. } | Self::Asserted { id, .. } => *id,
         }
     }
 
     pub const fn issued_at(&self) -> Timestamp {
         match self {
-            Self::Grant { issued_at, .. } | Self::Client { issued_at, .. } => *issued_at,
+            Self::Grant { issued_at, .. } | Self::Client { issued_at, .. } | Self::Asserted { issued_at, .. } => {
+                *issued_at
+            }
         }
     }
 
     pub const fn expires_at(&self) -> Timestamp {
         match self {
-            Self::Grant { expires_at, .. } | Self::Client { expires_at, .. } => *expires_at,
+            Self::Grant { expires_at, .. } | Self::Client { expires_at, .. } | Self::Asserted { expires_at, .. } => {
+                *expires_at
+            }
         }
     }
 }

@@ -39,6 +39,8 @@ mod id_token;
 mod introspection;
 mod jwks;
 mod jwt_access_token;
+mod jwt_bearer;
+mod jwt_bearer_assertion;
 mod key_encryption;
 mod key_revocation;
 mod key_rotation;

@@ -4,23 +4,33 @@
 pub mod clients;
 pub mod introspection;
 pub mod keys;
+pub mod metrics;
 mod page;
 pub mod registration_tokens;
+pub mod requests;
+pub mod sessions;
+pub mod tokens;
 pub mod trusted_issuers;
 pub mod users;
 
 use axum::Router;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 pub use self::page::{Asked, Page};
+use self::requests::{consent, login, logout};
 use crate::app::App;
 use crate::http::health;
 
-/// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
-pub fn routes() -> Router<App> {
-    let resources: [(&str, MethodRouter<App>); 14] = [
+/// Every resource of the admin port.
+fn resources() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
         ("/clients", get(clients::on_list).post(clients::on_post)),
-        ("/clients/{id}", get(clients::on_get).put(clients::on_put).delete(clients::on_delete)),
+        (
+            "/clients/{id}",
+            get(clients::on_get).put(clients::on_put).patch(clients::on_patch).delete(clients::on_delete),
+        ),
+        ("/clients/{id}/lifespans", put(clients::on_put_lifespans)),
+        ("/clients/{id}/secrets/rotate", post(clients::on_rotate).delete(clients::on_forget)),
         ("/registration-tokens", get(registration_tokens::on_list).post(registration_tokens::on_post)),
         ("/registration-tokens/{id}", delete(registration_tokens::on_delete)),
         ("/users", get(users::on_list).post(users::on_post)),
@@ -29,12 +39,34 @@ pub fn routes() -> Router<App> {
         ("/keys/{set}/{kid}", get(keys::on_get_key).put(keys::on_put_key).delete(keys::on_delete_key)),
         (trusted_issuers::PATH, get(trusted_issuers::on_list).post(trusted_issuers::on_post)),
         (trusted_issuers::ONE, get(trusted_issuers::on_get).delete(trusted_issuers::on_delete)),
+        ("/oauth2/auth/requests/login", get(login::on_get)),
+        ("/oauth2/auth/requests/login/accept", put(login::on_accept)),
+        ("/oauth2/auth/requests/login/reject", put(login::on_reject)),
+        ("/oauth2/auth/requests/consent", get(consent::on_get)),
+        ("/oauth2/auth/requests/consent/accept", put(consent::on_accept)),
+        ("/oauth2/auth/requests/consent/reject", put(consent::on_reject)),
+        ("/oauth2/auth/requests/logout", get(logout::on_get)),
+        ("/oauth2/auth/requests/logout/accept", put(logout::on_accept)),
+        ("/oauth2/auth/requests/logout/reject", put(logout::on_reject)),
+        ("/oauth2/auth/sessions/consent", get(sessions::on_list_consents).delete(sessions::on_revoke_consents)),
+        ("/oauth2/auth/sessions/login", get(sessions::on_list_logins).delete(sessions::on_revoke_logins)),
         ("/oauth2/introspect", post(introspection::on_post)),
+        ("/oauth2/tokens", delete(tokens::on_delete)),
         ("/health/alive", get(health::alive)),
         ("/health/ready", get(health::ready_admin)),
         ("/version", get(health::version)),
-    ];
-    resources.into_iter().fold(Router::new(), |router, (path, methods)| {
+        ("/metrics/prometheus", get(metrics::on_get)),
+    ]
+}
+
+/// Their paths, as patterns.
+pub fn paths() -> Vec<&'static str> {
+    resources().into_iter().map(|(path, _)| path).collect()
+}
+
+/// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
+pub fn routes() -> Router<App> {
+    resources().into_iter().fold(Router::new(), |router, (path, methods)| {
         ["/admin", ""].into_iter().fold(router, |router, prefix| {
             router
                 .route(&format!("{prefix}{path}"), methods.clone())

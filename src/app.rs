@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::id::{SessionId, Subject};
 use crate::keys::Keys;
+use crate::metrics::Metrics;
 use crate::oauth::{Error, Result, subject};
 use crate::password::{Passwords, VerifiedSecrets};
 use crate::store::Store;
@@ -23,6 +24,8 @@ pub struct App {
     pub fetch: Fetch,
     /// The sixth field: what must be one for the whole process to be a bound at all.
     pub guard: Arc<Guard>,
+    /// The seventh: what all of them count together.
+    pub metrics: Metrics,
 }
 
 /// The bounds on guessing and on hashing.
@@ -39,6 +42,11 @@ impl App {
     /// `sub` as this client sees it. A pairwise client whose sector or salt is gone is told nothing.
     pub fn subject_for(&self, client: &Client, subject: &Subject) -> Result<Subject> {
         subject::seen_by(client.metadata(), subject, self.config.oidc.pairwise_salt.as_ref()).ok_or_else(no_sector)
+    }
+
+    /// The same where the login app may have said what the client knows the person as (`force_subject_identifier`).
+    pub fn subject_of(&self, client: &Client, subject: &Subject, seen_as: Option<&Subject>) -> Result<Subject> {
+        seen_as.map_or_else(|| self.subject_for(client, subject), |seen_as| Ok(seen_as.clone()))
     }
 
     /// `sid` as this client sees it.
@@ -60,6 +68,7 @@ impl App {
         };
         Ok(Self {
             keys: Keys::new(&config),
+            metrics: Metrics::new(clock.now()),
             fetch: Fetch::new(&config.clients)?,
             store,
             clock,

@@ -3,6 +3,7 @@
 //! Exit statuses: 0 done; 1 it could not be done; 2 the command line or the configuration is wrong. Answers go to
 //! standard output, everything else to standard error.
 
+mod admin_token;
 mod check;
 mod client;
 pub mod demo;
@@ -108,6 +109,8 @@ Examples:
     Key(key::Keys),
     /// Tokens: what one is worth, and ending it.
     Token(token::Tokens),
+    /// Admin tokens: who may call the admin API (`serve.admin.tokens`).
+    AdminToken(admin_token::Tokens),
     /// Asks a running server whether it is healthy; for containers.
     #[command(after_help = "\
 Examples:
@@ -127,7 +130,7 @@ impl Cli {
     pub async fn run(self) -> ExitCode {
         let Self { global, command } = self;
         let outcome = match &command {
-            Command::Serve => start(&global).await,
+            Command::Serve => Box::pin(start(&global)).await,
             Command::Demo(_) if global.config.is_some() => {
                 Err(Misuse("-c: the demo brings its own configuration and takes no file; leave it away".to_owned())
                     .into())
@@ -140,6 +143,7 @@ impl Cli {
             Command::User(args) => user::run(args, &global).await,
             Command::Key(args) => key::run(args, &global).await,
             Command::Token(args) => token::run(args, &global).await,
+            Command::AdminToken(args) => admin_token::run(args),
             Command::Health(args) => health::run(args, &global).await,
             Command::Version { format } => check::version(*format),
         };
@@ -202,6 +206,7 @@ mod tests {
             "hydrant user disable",
             "hydrant token introspect",
             "hydrant key rotate --set unknown",
+            "hydrant admin-token",
             "hydrant client list --format yaml",
             "hydrant nonsense",
         ] {

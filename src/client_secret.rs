@@ -1,4 +1,4 @@
-//! The secret of a client: made, kept, checked, and given back where something is signed with it.
+//! The secret of a client: made, kept, checked, followed by another, and given back where something is signed with it.
 //!
 //! Only its hash is kept, unless the secret itself is a key (`client_secret_jwt`, HS256 and its kin): then it rests sealed
 //! under `secrets.system`, and there is no hash.
@@ -9,15 +9,19 @@ use crate::app::App;
 use crate::attempts::{TooMany, household};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
-use crate::oauth::client_metadata::ClientMetadata;
+use crate::oauth::client_metadata::{AuthMethod, ClientMetadata};
 use crate::oauth::{Error, ErrorCode, Result};
-use crate::password::PasswordError;
+use crate::password::{self, PasswordError};
 use crate::secret::{self, Secret, sha256};
 use crate::store;
-use crate::store::client::{Client, KeptSecret, SealedSecret};
+use crate::store::client::{Client, KeptSecret, RotatedSecret, SealedSecret};
+use crate::store::db::Json;
 
 /// Enough for every HMAC (RFC 7518 section 3.2).
 const KEY_BYTES: usize = 64;
+
+/// How many earlier secrets are good besides the newest, as in Hydra.
+const MOST_ROTATED: usize = 5;
 
 /// A new secret, and how it is kept.
 pub fn make(app: &App, id: &ClientId, metadata: &ClientMetadata) -> (KeptSecret, Secret) {
@@ -39,6 +43,18 @@ pub async fn keep(app: &App, id: &ClientId, metadata: &ClientMetadata, chosen: &
     hash(app, chosen).await.map(KeptSecret::Hashed)
 }
 
+/// How a secret is kept of which only a hash has come here, from Hydra for example.
+pub fn keep_hash(metadata: &ClientMetadata, hash: &Secret) -> Result<KeptSecret> {
+    let refused = |why: String| Err(ErrorCode::InvalidClientMetadata.because(why));
+    if metadata.needs_secret_back() {
+        return refused("Field client_secret_hash is not enough where the secret itself is a key: its algorithms of the HS family need the client_secret.".to_owned());
+    }
+    match password::check_hash(hash.expose()) {
+        Ok(()) => Ok(KeptSecret::Hashed(hash.expose().to_owned())),
+        Err(why) => refused(format!("Field client_secret_hash can not be used: {why}.")),
+    }
+}
+
 /// What becomes of the secret where a registration is replaced and names none: how it is kept from now on, with the new
 /// one if there had to be one. `None`: it stays as it is.
 pub async fn rekeep(
@@ -49,8 +65,7 @@ pub async fn rekeep(
     let needs_it_back = metadata.needs_secret_back();
     match (unseal(app, client)?, &client.secret_hash) {
         (Some(secret), _) if needs_it_back => metadata.check_secret_as_key(secret.expose()).map(|()| None),
-        // Nobody remembers whether somebody chose it, so it is hashed as if.
-        (Some(secret), _) => Ok(Some((KeptSecret::Hashed(hash(app, &secret).await?), None))),
+        (Some(secret), _) => Ok(Some((KeptSecret::Hashed(hash_of_unsealed(app, client, &secret).await?), None))),
         (None, Some(_)) if !needs_it_back => Ok(None),
         (None, None) if !metadata.has_use_for_secret() => Ok(None),
         (None, _) => {
@@ -65,23 +80,92 @@ pub fn reveal(app: &App, client: &Client) -> Result<Option<Secret>> {
     if is_expired(client, app.clock.now()) { Ok(None) } else { unseal(app, client) }
 }
 
-/// Whether this is the client's secret, and still good. The address is the one that guesses at a secret that somebody
-/// chose are counted by.
-pub async fn is_right(app: &App, client: &Client, presented: &Secret, address: IpAddr) -> Result<bool> {
-    Ok(!is_expired(client, app.clock.now()) && is_same(app, client, presented, address).await?)
+/// When a secret that the client gets now ends, in seconds since 1970, 0 for never (RFC 7591 section 3.2.1): those of
+/// clients that registered themselves may.
+pub fn expires_at(app: &App, client: &Client, now: Timestamp) -> i64 {
+    let life = app.config.oidc.registration.secret_lifetime.filter(|_| client.is_self_registered());
+    life.map_or(0, |life| (now + life).seconds())
 }
 
-/// Whether this is the client's secret, expired or not.
+/// The client with another secret. The one before stays good until it is forgotten, or ends as it would have; so do those
+/// before it, five in all.
+pub async fn rotate(app: &App, client: &Client, now: Timestamp) -> Result<(Client, Secret)> {
+    check_rotation(client.metadata())?;
+    let current = match unseal(app, client)? {
+        Some(secret) => Some(hash_of_unsealed(app, client, &secret).await?),
+        None => client.secret_hash.clone(),
+    };
+    let current = current.map(|hash| RotatedSecret { hash, expires_at: client.secret_expires_at });
+    let earlier = current.into_iter().chain(client.rotated_secrets.0.iter().cloned());
+    let earlier = earlier.filter(|earlier| earlier.is_good(now)).take(MOST_ROTATED).collect();
+    let (kept, secret) = make(app, &client.id, client.metadata());
+    let mut after =
+        Client { secret_expires_at: expires_at(app, client, now), rotated_secrets: Json(earlier), ..client.clone() };
+    after.set_secret(Some(&kept));
+    Ok((after, secret))
+}
+
+/// Where a client authenticates by something else, an earlier secret would be good for nothing.
+pub fn check_rotation(metadata: &ClientMetadata) -> Result<()> {
+    match metadata.auth_method() {
+        AuthMethod::Basic | AuthMethod::Post => Ok(()),
+        other => Err(ErrorCode::InvalidRequest.because(format!(
+            "The client is configured to use the {} authentication method, which does not support client secret \
+             rotation.",
+            other.as_str()
+        ))),
+    }
+}
+
+/// Whether this is the client's secret, and still good, or one before it that is. The address is the one that guesses at a
+/// secret that somebody chose are counted by.
+pub async fn is_right(app: &App, client: &Client, presented: &Secret, address: IpAddr) -> Result<bool> {
+    let now = app.clock.now();
+    is_among(app, client, !is_expired(client, now), presented, address, now).await
+}
+
+/// Whether this is the client's secret, expired or not, or one before it that is still good.
 pub async fn is_same(app: &App, client: &Client, presented: &Secret, address: IpAddr) -> Result<bool> {
-    if let Some(secret) = unseal(app, client)? {
+    is_among(app, client, true, presented, address, app.clock.now()).await
+}
+
+async fn is_among(
+    app: &App,
+    client: &Client,
+    current_counts: bool,
+    presented: &Secret,
+    address: IpAddr,
+    now: Timestamp,
+) -> Result<bool> {
+    if current_counts && let Some(secret) = unseal(app, client)? {
         // By their hashes, so that not even the length shows.
         let of = |secret: &Secret| sha256(secret.expose().as_bytes());
-        return Ok(secret::same(&of(&secret), &of(presented)));
+        if secret::same(&of(&secret), &of(presented)) {
+            return Ok(true);
+        }
     }
-    let Some(stored) = client.secret_hash.as_deref().filter(|stored| !stored.is_empty()) else { return Ok(false) };
-    if let Some(same) = client.is_generated_secret(presented.expose()) {
-        return Ok(same);
+    let current = client.secret_hash.as_deref().filter(|hash| current_counts && !hash.is_empty());
+    let earlier = client.rotated_secrets.0.iter().filter(|earlier| earlier.is_good(now));
+    let mut slow = Vec::new();
+    for hash in current.into_iter().chain(earlier.map(|earlier| earlier.hash.as_str())) {
+        match Client::is_generated_secret(hash, presented) {
+            Some(true) => return Ok(true),
+            Some(false) => {}
+            None => slow.push(hash),
+        }
     }
+    // One at most, however often a secret was rotated: what a rotation makes is ours, and what somebody chooses has none
+    // before it.
+    for hash in slow {
+        if is_chosen(app, client, hash, presented, address).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether this is the secret with this hash, which somebody chose.
+async fn is_chosen(app: &App, client: &Client, stored: &str, presented: &Secret, address: IpAddr) -> Result<bool> {
     let look = async {
         // A chosen secret can be guessed, and each guess takes a place where people's passwords are hashed. By address,
         // so that nobody can shut a client out from elsewhere.
@@ -90,7 +174,7 @@ pub async fn is_same(app: &App, client: &Client, presented: &Secret, address: Ip
         let verdict = app.guard.passwords.verify(presented, Some(stored)).await.map_err(NotLooked::Busy)?;
         if verdict.matches {
             attempt.succeeded();
-            if verdict.rehash {
+            if verdict.rehash && client.secret_hash.as_deref() == Some(stored) {
                 rehash(app, client, stored, presented).await;
             }
         }
@@ -146,6 +230,15 @@ fn unseal(app: &App, client: &Client) -> Result<Option<Secret>> {
 /// What a sealed secret is bound to: moved to another client it does not open.
 fn row(id: &ClientId) -> String {
     format!("clients/{id}/secret")
+}
+
+/// The hash of a secret that was kept sealed. Where earlier ones are still good a rotation has made it; otherwise nobody
+/// remembers whether somebody chose it, so it is hashed as if.
+async fn hash_of_unsealed(app: &App, client: &Client, secret: &Secret) -> Result<String> {
+    match client.rotated_secrets.0.is_empty() {
+        true => hash(app, secret).await,
+        false => Ok(Client::hash_of_generated(secret)),
+    }
 }
 
 async fn hash(app: &App, secret: &Secret) -> Result<String> {

@@ -3,8 +3,10 @@
 //! The types here are what the rest of the server reads: every default is filled in, every rule has been checked. The
 //! keys as they are written, with their descriptions and defaults, are in `config/raw.rs`; the rules in `config/rules/`.
 
+mod admin_token;
 mod document;
 pub mod duration;
+mod hook;
 mod load;
 mod problem;
 mod raw;
@@ -12,11 +14,11 @@ mod registration;
 mod rules;
 mod schema;
 mod setting;
+mod socket;
 mod source;
 mod unsupported;
 mod value;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,10 +26,13 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::admin_token::{AdminAccess, AdminToken};
+pub use self::hook::{ApiKey, ApiKeyPlace, Hook};
 pub use self::load::Loaded;
 pub use self::problem::{Place, Problem};
 pub use self::registration::{Registration, TrustedIssuer, TrustedKeys, UntrustedRedirects};
 pub use self::schema::schema;
+pub use self::socket::{Host, SocketFile};
 use crate::secret::Secret;
 
 /// Everything an operator can decide; made by [`Config::load`].
@@ -85,16 +90,20 @@ pub struct Serve {
     pub admin: Listener,
     /// `serve.admin.auth: none`: the operator says that something else guards the admin port.
     pub admin_open: bool,
+    /// `serve.admin.tokens`: who may call the admin API; nobody listed, whoever reaches it.
+    pub admin_tokens: Vec<AdminToken>,
     pub cookies: Cookies,
 }
 
 /// `serve.public.*` or `serve.admin.*`.
 #[derive(Clone, Debug)]
 pub struct Listener {
-    pub host: IpAddr,
+    pub host: Host,
+    /// Of no use to a socket.
     pub port: u16,
     pub tls: Option<Tls>,
-    /// `tls.allow_termination_from`: proxies whose `X-Forwarded-Proto` and `X-Forwarded-For` count.
+    /// `tls.allow_termination_from`: proxies whose `X-Forwarded-Proto` and `X-Forwarded-For` count. Whoever writes to a
+    /// unix socket is one.
     pub allow_termination_from: Vec<IpNet>,
     pub cors: Cors,
     pub request_log_disable_for_health: bool,
@@ -155,6 +164,11 @@ pub struct Urls {
     pub issuer_url: Url,
     /// `urls.self.public`: what endpoint URLs are built on; the issuer unless set. Never ends in a slash.
     pub public: String,
+    /// `urls.login`, `urls.registration`, `urls.consent`, `urls.logout`: another app's pages in place of ours.
+    pub login: Option<Url>,
+    pub registration: Option<Url>,
+    pub consent: Option<Url>,
+    pub logout: Option<Url>,
     /// `urls.post_logout_redirect`.
     pub post_logout_redirect: Option<Url>,
     /// `urls.error`.
@@ -205,6 +219,10 @@ pub struct OAuth2 {
     pub jwt_grant: JwtGrant,
     /// `oauth2.introspection.public`: `/oauth2/introspect` on the public port, with client authentication.
     pub public_introspection: bool,
+    /// `oauth2.token_hook`: asked before every token of the token endpoint.
+    pub token_hook: Option<Box<Hook>>,
+    /// `oauth2.refresh_token_hook`: asked first at a refresh.
+    pub refresh_token_hook: Option<Box<Hook>>,
 }
 
 /// `oauth2.grant.jwt.*`: what assertions of the grant of RFC 7523 must have.

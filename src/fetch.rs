@@ -3,10 +3,11 @@
 //! OpenID Connect Registration section 9).
 //!
 //! What counts is the address that is connected to, not the URL: names are looked up here and only fit addresses are
-//! passed on, so that a second look-up cannot give another answer.
+//! passed on, so that a second look-up cannot give another answer. The operator's own hooks are apart (`fetch/hook.rs`).
 
 mod address;
 mod documents;
+mod hook;
 mod remembered;
 
 use std::error::Error as _;
@@ -31,6 +32,8 @@ use url::{Host, Url};
 
 use self::address::{Reach, reach};
 use self::documents::Documents;
+pub use self::hook::Answered;
+use self::hook::Hooks;
 use crate::config::Clients;
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -94,6 +97,7 @@ pub struct Fetch {
     places: Arc<Semaphore>,
     total: Duration,
     documents: Arc<Documents>,
+    hooks: Arc<Hooks>,
 }
 
 struct Guard {
@@ -153,6 +157,7 @@ impl Fetch {
             places: Arc::new(Semaphore::new(AT_ONCE)),
             total: TOTAL,
             documents: Arc::new(Documents::new()),
+            hooks: Arc::new(Hooks::new(&tls)?),
         })
     }
 

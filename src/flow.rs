@@ -4,16 +4,20 @@
 
 mod answer;
 mod consent;
+pub mod elsewhere;
 mod end_session;
 mod hint;
+pub mod page;
 mod request_object;
 mod sign_in;
+
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use consent::{Asked, ConsentDone, ask, give_consent, refuse_consent, switch_account};
-pub use end_session::{Ended, Farewell, confirmation, end, end_session};
+pub use end_session::{Ended, Farewell, after_logout, confirmation, end, end_session};
 pub use sign_in::{LoginPage, SignInFailure, SignedIn, login_page, refuse_login, sign_in};
 
 use crate::app::App;
@@ -23,6 +27,7 @@ use crate::id::{GrantId, SessionId, Subject};
 use crate::oauth::authorization_request::{self, AuthorizationRequest, Context, Refused, ReplyTo};
 use crate::oauth::interaction::{self, Next, Present, Remembered};
 use crate::oauth::params::Params;
+use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
@@ -39,11 +44,32 @@ pub struct Browser {
     id: [u8; 16],
     /// Digests of the accounts that have signed in here: to these it is a known device.
     known: Vec<[u8; 8]>,
+    /// What else it was called, by tabs that were opened at once before it had a name: the last answer has named it.
+    #[serde(skip)]
+    also: Vec<[u8; 16]>,
 }
 
 impl Browser {
     pub fn new() -> Self {
-        Self { id: secret::random(), known: Vec::new() }
+        Self { id: secret::random(), known: Vec::new(), also: Vec::new() }
+    }
+
+    /// The same browser, by what its tabs were told: the first is its name where it has no other.
+    pub fn of_tabs(own: Option<Self>, tabs: Vec<Self>) -> Option<Self> {
+        let mut tabs = tabs.into_iter();
+        let mut browser = own.or_else(|| tabs.next())?;
+        browser.also = tabs.map(|tab| tab.id).collect();
+        Some(browser)
+    }
+
+    /// What tells its tabs apart; nothing of its name.
+    pub fn tab(&self) -> String {
+        let digest = secret::sha256(&[b"hydrant tab".as_slice(), &self.id].concat());
+        digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn is(&self, id: &[u8; 16]) -> bool {
+        secret::same(&self.id, id) || self.also.iter().any(|also| secret::same(also, id))
     }
 
     fn mark(subject: &Subject) -> [u8; 8] {
@@ -80,6 +106,21 @@ struct Flow {
     /// Once somebody is signed in: whose session, and whether the login was for this flow.
     session: Option<SessionId>,
     fresh: bool,
+    /// All that is asked for has been granted before: another app is asked all the same, and may go on without the person.
+    granted_before: bool,
+    /// What another app wants to know besides; `None` where all pages are ours.
+    told: Option<Told>,
+}
+
+/// The request as it came, for other apps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Told {
+    query: String,
+    acr_values: Vec<String>,
+    ui_locales: Vec<String>,
+    display: Option<String>,
+    /// The session that will begin if somebody signs in.
+    session: SessionId,
 }
 
 /// What the browser is told next.
@@ -87,6 +128,8 @@ struct Flow {
 pub enum Outcome {
     /// To the login page, with this challenge.
     Login(String),
+    /// To the page where people register, with a login challenge (`prompt=registration`).
+    Register(String),
     /// To the consent page.
     Consent(String),
     /// To the client, with these parameters.
@@ -108,6 +151,7 @@ pub async fn begin(
         Refused::Back(reply_to, error) if ask_first => Refused::Ask(reply_to, error),
         other => other,
     };
+    let as_sent = params;
     let params = &*request_object::effective(app, params, &client).await.map_err(asked)?;
     let hinted = match params.get("id_token_hint") {
         Some(token) => hint::read(app, token, now).await.map_err(Refused::Page)?,
@@ -121,32 +165,70 @@ pub async fn begin(
         response_types: &app.config.oauth2.response_types,
         supported_claims: &app.config.oidc.supported_claims,
         hinted: hinted.as_ref().and_then(|hinted| hinted.subject_for(&client)),
+        own_login: app.config.urls.login.is_none(),
     };
     let request = authorization_request::validate(params, &id, &context).map_err(asked)?;
-    let flow =
-        Flow { id: GrantId::new(now), browser: browser.id, request, requested_at: now, session: None, fresh: false };
+    let flow = Flow {
+        id: GrantId::new(now),
+        browser: browser.id,
+        request,
+        requested_at: now,
+        session: None,
+        fresh: false,
+        granted_before: false,
+        told: elsewhere::told(app, as_sent, params, now),
+    };
     let session = match session {
         Some(id) => app.store.session(id, now).await.map_err(|error| asked(flow.back(error.into())))?,
         None => None,
     };
+    // Another login app has said whether its sign-in may be used again.
+    let session = session.filter(|session| session.remembered || app.config.urls.login.is_none());
     step(app, flow, &client, session, now).await.map_err(asked)
 }
 
+/// The browser is back, and the login was decided.
+pub struct AfterLogin {
+    pub outcome: Result<Outcome, Refused>,
+    /// The session that the browser has from here on, where another app has decided.
+    pub begun: Option<Begun>,
+}
+
+/// A session that another app has begun or kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    pub session: SessionId,
+    /// How long the browser keeps it; `None`: until it is closed.
+    pub life: Option<Duration>,
+}
+
 /// The visit with a `login_verifier`: the login was decided.
-pub async fn after_login(app: &App, verifier: &str, browser: Option<&Browser>) -> Result<Outcome, Refused> {
+pub async fn after_login(app: &App, verifier: &str, browser: Option<&Browser>) -> AfterLogin {
+    let mut begun = None;
+    let outcome = used_login(app, verifier, browser, &mut begun).await;
+    AfterLogin { outcome, begun }
+}
+
+async fn used_login(
+    app: &App,
+    verifier: &str,
+    browser: Option<&Browser>,
+    begun: &mut Option<Begun>,
+) -> Result<Outcome, Refused> {
     let now = app.clock.now();
     let (mut flow, client) = resume(app, Kind::LoginVerifier, verifier, browser, now).await?;
-    let decided = app.store.interaction(flow.id).await.map_err(|error| flow.back(error.into()))?;
-    let session = match decided.map(|decided| decided.login.0) {
-        Some(Decision::Accepted(login)) => login.session,
-        Some(Decision::Rejected { .. }) => return Err(flow.back(denied("The person did not sign in."))),
+    let decided = app.store.use_login(flow.id, now).await.map_err(|error| flow.back(error.into()))?;
+    let login = match decided {
+        Some(Decision::Accepted(login)) => login,
+        Some(Decision::Rejected { error, description }) => return Ok(flow.rejected(error, description)),
         None => return Err(flow.back(denied("The login was not decided."))),
     };
     flow.fresh = true;
-    let session = app.store.session(session, now).await.map_err(|error| flow.back(error.into()))?;
-    if session.is_none() {
+    let session = app.store.session(login.session, now).await.map_err(|error| flow.back(error.into()))?;
+    match &session {
+        Some(session) => *begun = elsewhere::begun(&login.how, session, now),
         // Signed out again meanwhile: the flow starts anew, under another id because this one's login is decided.
-        flow = Flow { id: GrantId::new(now), session: None, fresh: false, requested_at: now, ..flow };
+        None => flow = flow.anew(now),
     }
     step(app, flow, &client, session, now).await
 }
@@ -155,10 +237,10 @@ pub async fn after_login(app: &App, verifier: &str, browser: Option<&Browser>) -
 pub async fn after_consent(app: &App, verifier: &str, browser: Option<&Browser>) -> Result<Outcome, Refused> {
     let now = app.clock.now();
     let (flow, client) = resume(app, Kind::ConsentVerifier, verifier, browser, now).await?;
-    let decided = app.store.interaction(flow.id).await.map_err(|error| flow.back(error.into()))?;
+    let decided = app.store.use_consent(flow.id, now).await.map_err(|error| flow.back(error.into()))?;
     match decided.and_then(|decided| decided.consent).map(|consent| consent.0) {
         Some(Decision::Accepted(consent)) => answer::finish(app, flow, &client, consent, now).await,
-        Some(Decision::Rejected { .. }) => Err(flow.back(denied("The person did not allow the request."))),
+        Some(Decision::Rejected { error, description }) => Ok(flow.rejected(error, description)),
         None => Err(flow.back(denied("The consent was not decided."))),
     }
 }
@@ -188,7 +270,7 @@ async fn step(
         claims: &consent.claims.0,
     });
     let seen = match &session {
-        Some(session) => Some(app.subject_for(client, &session.subject).map_err(|error| flow.back(error))?),
+        Some(session) => Some(seen_by(app, client, &session.subject).await.map_err(|error| flow.back(error))?),
         None => None,
     };
     let present = session.as_ref().zip(seen.as_ref()).map(|(session, subject)| Present {
@@ -199,22 +281,43 @@ async fn step(
     });
     let next = interaction::next(&flow.request, client.metadata(), present, remembered, now);
     flow.session = session.map(|session| session.id);
+    flow.granted_before = matches!(next, Next::Proceed);
     match next {
         Next::Refuse(error) => Err(flow.back(error)),
         Next::Login => {
             flow.session = None;
+            let register = flow.request.prompt.registration;
+            flow.seal(app, Kind::LoginChallenge).map(if register { Outcome::Register } else { Outcome::Login })
+        }
+        // Another app is asked even where nobody has to be: it may have signed the person out on its own side, wants to
+        // know more of them, or adds claims (hydra.md section 2.6).
+        Next::Consent | Next::Proceed if app.config.urls.login.is_some() && !flow.fresh => {
             flow.seal(app, Kind::LoginChallenge).map(Outcome::Login)
         }
         Next::Consent => flow.seal(app, Kind::ConsentChallenge).map(Outcome::Consent),
+        Next::Proceed if app.config.urls.consent.is_some() => {
+            flow.seal(app, Kind::ConsentChallenge).map(Outcome::Consent)
+        }
         Next::Proceed => {
             let granted = ConsentDecision {
                 scope: flow.request.scope.clone(),
                 audience: flow.request.audience.clone(),
                 claims: flow.request.claims_beside(&flow.request.scope).map(str::to_owned).collect(),
+                session: SessionClaims::default(),
+                record: None,
             };
             answer::finish(app, flow, client, granted, now).await
         }
     }
+}
+
+/// What a client knows a person as: what the login app has said, else as `subject_type` has it.
+async fn seen_by(app: &App, client: &Client, subject: &Subject) -> Result<Subject> {
+    let forced = match client.metadata().is_pairwise() {
+        true => app.store.forced_subject(&client.id, subject).await?,
+        false => None,
+    };
+    app.subject_of(client, subject, forced.as_ref())
 }
 
 fn handled() -> Error {
@@ -224,6 +327,25 @@ fn handled() -> Error {
 impl Flow {
     fn back(&self, error: Error) -> Refused {
         Refused::Back(self.request.reply_to.clone(), error)
+    }
+
+    /// The client is told what whoever decided has said.
+    fn rejected(self, error: String, description: String) -> Outcome {
+        Outcome::Answer(self.request.reply_to, vec![("error", error), ("error_description", description)])
+    }
+
+    /// The same request from its beginning.
+    fn anew(self, now: Timestamp) -> Self {
+        let told = self.told.map(|told| Told { session: SessionId::new(now), ..told });
+        Self {
+            id: GrantId::new(now),
+            requested_at: now,
+            session: None,
+            fresh: false,
+            granted_before: false,
+            told,
+            ..self
+        }
     }
 
     fn expires_at(&self, app: &App) -> Timestamp {
@@ -242,12 +364,17 @@ impl Flow {
         Ok(sealed)
     }
 
+    /// Opens a challenge, whoever has it: for the admin API, which no browser reaches.
+    async fn open_anywhere(app: &App, kind: Kind, sealed: &str) -> Result<Self> {
+        token::open(app, kind, sealed).await?.ok_or_else(|| {
+            ErrorCode::NotFound.because("This request is not known. Go back to the application and start again.")
+        })
+    }
+
     /// Opens a challenge in the browser that it was made for.
     async fn open(app: &App, kind: Kind, sealed: &str, browser: Option<&Browser>, now: Timestamp) -> Result<Self> {
-        let flow: Self = token::open(app, kind, sealed).await?.ok_or_else(|| {
-            ErrorCode::NotFound.because("This request is not known. Go back to the application and start again.")
-        })?;
-        if !browser.is_some_and(|browser| secret::same(&browser.id, &flow.browser)) {
+        let flow = Self::open_anywhere(app, kind, sealed).await?;
+        if !browser.is_some_and(|browser| browser.is(&flow.browser)) {
             return Err(ErrorCode::RequestForbidden.because(
                 "This page belongs to another browser, or cookies are blocked. Go back to the application and start again.",
             ));

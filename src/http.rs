@@ -1,5 +1,6 @@
 //! HTTP as this server speaks it: listening, the layers around every endpoint, and what requests and answers are made of.
 
+pub mod admin_access;
 pub mod answer;
 pub mod bearer;
 pub mod client_address;

@@ -20,6 +20,7 @@ use crate::keys::Live;
 use crate::oauth::Result;
 use crate::oauth::client_metadata::{GrantType, TokenKind};
 use crate::oauth::scope::Scope;
+use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::token::{Due, RefreshToken, TokenResponse};
 use crate::seal::Kind;
 use crate::store::client::Client;
@@ -74,6 +75,13 @@ impl Tools {
         // After all keys are there.
         Ok(Self { live: app.keys.live()?, id_token, form, known })
     }
+
+    /// Whether an ID token with these claims may be larger than one can be: then it is worth trying before anything is
+    /// spent.
+    pub fn may_be_too_large(&self, claims: &SessionClaims) -> bool {
+        let length = |claims: &Map<String, Value>| serde_json::to_vec(claims).map_or(0, |text| text.len());
+        self.id_token.is_some() && length(&claims.id_token) + length(&self.known) > id_token::SMALL
+    }
 }
 
 /// Less than the grant has, where a request asks for less.
@@ -127,9 +135,11 @@ pub async fn token_of_client(
     client: &Client,
     scope: Scope,
     audience: &[String],
+    ext: Option<&Map<String, Value>>,
     now: Timestamp,
 ) -> Result<TokenResponse> {
-    without_grant(app, client, None, GrantType::ClientCredentials, scope, audience, now).await
+    let alone = Alone { subject: None, scope: &scope, audience, ext };
+    without_grant(app, client, GrantType::ClientCredentials, &alone, now).await
 }
 
 /// The token that a client gets for the subject of an assertion. Nothing is written either.
@@ -139,29 +149,28 @@ pub async fn token_of_subject(
     subject: &Subject,
     scope: Scope,
     audience: &[String],
+    ext: Option<&Map<String, Value>>,
     now: Timestamp,
 ) -> Result<TokenResponse> {
-    without_grant(app, client, Some(subject), GrantType::JwtBearer, scope, audience, now).await
+    let alone = Alone { subject: Some(subject), scope: &scope, audience, ext };
+    without_grant(app, client, GrantType::JwtBearer, &alone, now).await
 }
 
 async fn without_grant(
     app: &App,
     client: &Client,
-    subject: Option<&Subject>,
     by: GrantType,
-    scope: Scope,
-    audience: &[String],
+    alone: &Alone<'_>,
     now: Timestamp,
 ) -> Result<TokenResponse> {
     let form = Form::of(app, client, now).await?;
     let life = access_token_life(app, client, by);
-    let alone = Alone { subject, scope: &scope, audience };
-    let access_token = access_token::without_grant(app, client, form, &alone, now, now + life)?;
+    let access_token = access_token::without_grant(app, client, form, alone, now, now + life)?;
     Ok(TokenResponse {
         access_token,
         token_type: "bearer",
         expires_in: life.as_secs(),
-        scope,
+        scope: alone.scope.clone(),
         refresh_token: None,
         id_token: None,
     })

@@ -23,6 +23,7 @@ pub mod store;
 pub mod ui;
 
 pub mod keys;
+pub mod metrics;
 
 pub mod app;
 
@@ -34,6 +35,7 @@ pub mod client_auth;
 pub mod issue;
 pub mod registration;
 pub mod token;
+pub mod token_hook;
 
 pub mod flow;
 

@@ -20,6 +20,7 @@ pub mod request_object;
 pub mod response_mode;
 pub mod scope;
 pub mod server_metadata;
+pub mod session_claims;
 pub mod subject;
 pub mod token;
 

@@ -1,8 +1,10 @@
-//! What people choose as passwords and secrets: argon2id (RFC 9106), kept as PHC strings, computed within bounds.
+//! What people choose as passwords and secrets: argon2id (RFC 9106), kept as PHC strings, computed within bounds. Hashes of
+//! PBKDF2 and bcrypt that came from elsewhere are verified within the same bounds.
 //!
 //! A hash takes 15 ms of a core and 19 MiB with the default parameters. So there are never more at once than configured,
 //! a short queue waits, and the rest is told to come back: a flood of sign-ins must not starve everything else.
 
+mod imported;
 mod stored;
 mod verified_secrets;
 
@@ -12,6 +14,7 @@ use argon2::{Block, Params};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
+use self::imported::Imported;
 use self::stored::Stored;
 pub use self::verified_secrets::VerifiedSecrets;
 use crate::config::Argon2Params;
@@ -53,6 +56,35 @@ impl Verdict {
     const WRONG: Self = Self { matches: false, rehash: false };
 }
 
+/// A stored hash, taken apart.
+enum Hash {
+    Own(Stored),
+    Imported(Imported),
+}
+
+impl Hash {
+    /// The error is for the log, and has nothing of the hash in it.
+    fn read(stored: &str) -> Result<Self, &'static str> {
+        match Imported::read(stored) {
+            Some(imported) => imported.map(Self::Imported),
+            None => Stored::read(stored).map(Self::Own),
+        }
+    }
+
+    /// As it was given to the function that made the hash.
+    fn password(&self, given: &Secret) -> Result<Secret, PasswordError> {
+        match self {
+            Self::Own(_) => normalise(given),
+            Self::Imported(_) => check_raw(given).map(|()| given.clone()),
+        }
+    }
+}
+
+/// Whether a hash that was made elsewhere can be verified here; if not, why.
+pub fn check_hash(stored: &str) -> Result<(), &'static str> {
+    Hash::read(stored).map(|_| ())
+}
+
 /// Hashes and verifies. Clones share the bounds.
 #[derive(Clone)]
 pub struct Passwords(Arc<Inner>);
@@ -84,6 +116,13 @@ impl Passwords {
         })))
     }
 
+    /// How many are computed at the moment, and how many wait.
+    pub fn load(&self) -> (usize, usize) {
+        let admitted = self.0.capacity - self.0.admitted.available_permits();
+        let running = self.0.capacity / (1 + QUEUE) - self.0.running.available_permits();
+        (running, admitted.saturating_sub(running))
+    }
+
     /// The PHC string to keep. How short a password may be is not decided here.
     pub async fn hash(&self, password: &Secret) -> Result<String, PasswordError> {
         let password = normalise(password)?;
@@ -98,25 +137,25 @@ impl Passwords {
     /// Compares with a stored hash. Where there is none, because nobody has that name, or none that can be used, just as
     /// long is spent on a hash that nothing matches: the time must not tell who has an account here.
     pub async fn verify(&self, password: &Secret, stored: Option<&str>) -> Result<Verdict, PasswordError> {
-        // No account has a password that `hash` refuses; that it takes no time says nothing about accounts.
-        let Ok(password) = normalise(password) else { return Ok(Verdict::WRONG) };
-        let stored = stored.and_then(|phc| {
-            Stored::read(phc)
-                .inspect_err(|reason| tracing::error!(reason, "a stored password hash cannot be used"))
-                .ok()
+        let hash = stored.and_then(|phc| {
+            Hash::read(phc).inspect_err(|reason| tracing::error!(reason, "a stored password hash cannot be used")).ok()
         });
-        let (known, rehash) = match &stored {
-            Some(stored) => (true, !stored.is_current(&self.0.params)),
-            None => (false, false),
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| Hash::Own(Stored::nobodys(&self.0.params)));
+        // No account has a password that `hash` refuses; that it takes no time says nothing about accounts.
+        let Ok(password) = hash.password(password) else { return Ok(Verdict::WRONG) };
+        let (blocks, outdated) = match &hash {
+            Hash::Own(own) => (own.params.block_count(), !own.is_current(&self.0.params)),
+            Hash::Imported(imported) => (0, imported.knows_all_of(&password)),
         };
-        let stored = stored.unwrap_or_else(|| Stored::nobodys(&self.0.params));
         let fits = self
-            .compute(stored.params.block_count(), move |memory| {
-                Ok(same(&stored.compute(&password, memory)?, stored.hash()))
+            .compute(blocks, move |memory| match hash {
+                Hash::Own(own) => Ok(same(&own.compute(&password, memory)?, own.hash())),
+                Hash::Imported(imported) => Ok(imported.matches(&password)),
             })
             .await?;
         let matches = fits && known;
-        Ok(Verdict { matches, rehash: matches && rehash })
+        Ok(Verdict { matches, rehash: matches && outdated })
     }
 
     /// Runs `work` on a blocking thread, with memory of that many blocks. Who no longer waits for the answer keeps his
@@ -168,17 +207,19 @@ impl Inner {
 /// NFC, because the same letters reach us differently composed from different keyboards (RFC 8265 section 4.2.2). Nothing
 /// is cut off: what is too long is refused.
 pub fn normalise(password: &Secret) -> Result<Secret, PasswordError> {
+    check_raw(password)?;
     let raw = password.expose();
-    if raw.len() > MAX_RAW_LENGTH {
-        return Err(PasswordError::TooLong);
-    }
     let mut normal = String::with_capacity(3 * raw.len());
     normal.extend(raw.nfc());
     let normal = Secret::new(normal);
-    match normal.expose() {
-        text if text.len() > MAX_LENGTH => Err(PasswordError::TooLong),
+    if normal.expose().len() > MAX_LENGTH { Err(PasswordError::TooLong) } else { Ok(normal) }
+}
+
+fn check_raw(password: &Secret) -> Result<(), PasswordError> {
+    match password.expose() {
+        text if text.len() > MAX_RAW_LENGTH => Err(PasswordError::TooLong),
         text if text.contains('\0') => Err(PasswordError::Nul),
-        _ => Ok(normal),
+        _ => Ok(()),
     }
 }
 
@@ -308,6 +349,23 @@ mod tests {
         }
         assert!(passwords.hash(&secret("a")).await.is_ok());
         assert!(passwords.0.arenas.lock().unwrap().is_empty(), "the last one out gives the memory back");
+    }
+
+    /// A hash of Hydra's is right until the moment comes to make one of ours.
+    #[tokio::test]
+    async fn an_imported_hash_asks_to_be_made_anew() {
+        let passwords = passwords();
+        let bcrypt = bcrypt::hash_with_salt("hunter2", 4, [1; 16]).unwrap().to_string();
+        let long = bcrypt::hash_with_salt("x".repeat(80), 4, [1; 16]).unwrap().to_string();
+        let pbkdf2 = "$pbkdf2-sha256$i=100000,l=32$1jP+5Zxpxgtee/iPxGgOz0RfE9/KJuDElP1ley4VxXc$QJxzfvdbHYBpydCbHoFg3GJEqMFULwskiuqiJctoYpI";
+        let outdated = Verdict { matches: true, rehash: true };
+        assert_eq!(passwords.verify(&secret("hunter2"), Some(&bcrypt)).await, Ok(outdated));
+        assert_eq!(passwords.verify(&secret("test"), Some(pbkdf2)).await, Ok(outdated));
+        for (wrong, stored) in [("hunter3", &*bcrypt), ("hunter2\0", &*bcrypt), ("", &*bcrypt), ("hunter2", pbkdf2)] {
+            assert_eq!(passwords.verify(&secret(wrong), Some(stored)).await, Ok(Verdict::WRONG), "{wrong}");
+        }
+        assert_eq!(passwords.verify(&secret(&"x".repeat(80)), Some(&long)).await, Ok(RIGHT), "which 80 is not known");
+        assert!(check_hash(&bcrypt).is_ok() && check_hash(pbkdf2).is_ok() && check_hash("sha256:x").is_err());
     }
 
     #[tokio::test]

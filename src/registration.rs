@@ -1,71 +1,27 @@
 //! Clients that register themselves (RFC 7591, OpenID Connect Dynamic Client Registration) and look after their own
 //! registration (RFC 7592).
 
+mod shown;
 mod statement;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Serialize;
-
+pub use self::shown::{Shown, in_path};
 use crate::app::App;
 use crate::attempts::{TooMany, household};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
-use crate::oauth::client_metadata::{AuthMethod, ClientMetadata, Rules, check_client_id};
-use crate::oauth::registration::Request;
-use crate::oauth::server_metadata::path;
+use crate::oauth::client_metadata::{AuthMethod, Rules, check_client_id};
+use crate::oauth::registration::{Before, Request};
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::secret::{self, Secret, fingerprint};
-use crate::store::client::{Client, ClientChange, KeptSecret, Registered, Replacement, SELF_REGISTERED};
+use crate::store::client::{Client, Registered, SELF_REGISTERED};
 use crate::store::db::Json;
 use crate::{client_documents, client_secret};
 
 /// When to try again where there are too many clients, in seconds.
 const FULL_FOR: u64 = 3600;
-
-/// A registration as its client sees it (RFC 7591 section 3.2.1). No member is ever null.
-#[derive(Clone, Debug, Serialize)]
-pub struct Shown {
-    pub client_id: ClientId,
-    /// Only in the answer to the request that set it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_secret: Option<Secret>,
-    /// Seconds since 1970, 0 for never.
-    pub client_secret_expires_at: i64,
-    pub client_id_issued_at: i64,
-    /// Only in the answer to the request that made it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub registration_access_token: Option<Secret>,
-    pub registration_client_uri: String,
-    #[serde(flatten)]
-    pub metadata: ClientMetadata,
-    /// RFC 3339.
-    pub created_at: String,
-    pub updated_at: String,
-}
-
-impl Shown {
-    fn new(app: &App, client: &Client, secret: Option<Secret>, token: Option<Secret>) -> Self {
-        let mut metadata = client.metadata().clone();
-        // Hydra's word for plain JSON. To the letter of OpenID Connect Dynamic Client Registration section 2 it is a JWT
-        // without a signature, and client libraries wait for one; plain JSON is where the member is left out.
-        if metadata.userinfo_signed_response_alg == "none" {
-            metadata.userinfo_signed_response_alg.clear();
-        }
-        Self {
-            client_id: client.id.clone(),
-            client_secret: secret,
-            client_secret_expires_at: client.secret_expires_at,
-            client_id_issued_at: client.created_at.seconds(),
-            registration_access_token: token,
-            registration_client_uri: format!("{}{}/{}", app.config.urls.public, path::REGISTRATION, client.id),
-            metadata,
-            created_at: client.created_at.rfc3339(),
-            updated_at: client.updated_at.rfc3339(),
-        }
-    }
-}
 
 /// What somebody shows who wants to manage a registration.
 #[derive(Debug)]
@@ -120,22 +76,17 @@ pub async fn register(app: &App, body: &[u8], token: Option<&Secret>, address: I
     client_documents::ensure_keys(app, &metadata).await?;
     let id = ClientId::made();
     let secret = metadata.has_use_for_secret().then(|| client_secret::make(app, &id, &metadata));
-    let (hash, sealed) = KeptSecret::columns(secret.as_ref().map(|(kept, _)| kept));
     let registration_token = Secret::random();
-    let client = Client {
-        id,
-        secret_hash: hash.map(str::to_owned),
-        secret_sealed: sealed.map(str::to_owned),
-        secret_expires_at: if secret.is_some() { secret_expires_at(app, now) } else { 0 },
-        metadata: Json(metadata),
-        tokens_valid_from: now,
+    let mut client = Client {
         registration_token_hash: Some(fingerprint(registration_token.expose())),
         origin: SELF_REGISTERED.to_owned(),
-        created_at: now,
-        updated_at: now,
-        used_at: None,
         expires_at: [policy.unused_for, policy.client_lifetime].into_iter().flatten().min().map(|life| now + life),
+        ..Client::new(id, metadata, now)
     };
+    if let Some((kept, _)) = &secret {
+        client.set_secret(Some(kept));
+        client.secret_expires_at = client_secret::expires_at(app, &client, now);
+    }
     // Strangers who fill the table must not shut out whom the operator has invited.
     let most = if token_hash.is_some() { u32::MAX } else { policy.max_clients };
     match app.store.register_client(&client, token_hash.as_deref(), most, now).await? {
@@ -149,17 +100,17 @@ pub async fn register(app: &App, body: &[u8], token: Option<&Secret>, address: I
         }
     }
     tracing::info!(client = %client.id, %address, "a client has registered itself");
-    Ok(Shown::new(app, &client, secret.map(|(_, secret)| secret), Some(registration_token)))
+    Ok(Shown::to_itself(app, &client, secret.map(|(_, secret)| secret), Some(registration_token)))
 }
 
-/// Who may manage this registration. What is wrong is not told: whether there is such a client is nobody's business
-/// (RFC 7592 section 2).
+/// Who may manage this registration: by its token whoever has got one, by its secret a client that registered itself. What
+/// is wrong is not told: whether there is such a client is nobody's business (RFC 7592 section 2).
 pub async fn authenticate(app: &App, id: &ClientId, credentials: &Credentials, address: IpAddr) -> Result<Manager> {
     // What no client can be called is not looked for.
     let client = match check_client_id(id.as_str()) {
         Ok(()) => {
             let now = app.clock.now();
-            app.store.client(id).await?.filter(|client| client.is_self_registered() && !client.is_gone(now))
+            app.store.client(id).await?.filter(|client| !client.is_gone(now))
         }
         Err(_) => None,
     };
@@ -178,8 +129,10 @@ pub async fn authenticate(app: &App, id: &ClientId, credentials: &Credentials, a
         }
         Credentials::Client(named, secret) => {
             let failed = || ErrorCode::InvalidClient.because("The credentials are not those of this client.");
-            let has_secret =
-                |client: &Arc<Client>| matches!(client.metadata().auth_method(), AuthMethod::Basic | AuthMethod::Post);
+            let has_secret = |client: &Arc<Client>| {
+                client.is_self_registered()
+                    && matches!(client.metadata().auth_method(), AuthMethod::Basic | AuthMethod::Post)
+            };
             let client = client.filter(|client| client.id == *named).filter(has_secret).ok_or_else(failed)?;
             match client_secret::is_right(app, &client, secret, address).await? {
                 true => Ok(Manager { client }),
@@ -191,7 +144,7 @@ pub async fn authenticate(app: &App, id: &ClientId, credentials: &Credentials, a
 
 /// What is registered, without the secret and without another token.
 pub fn read_back(app: &App, manager: &Manager) -> Shown {
-    Shown::new(app, &manager.client, None, None)
+    Shown::to_itself(app, &manager.client, None, None)
 }
 
 /// Replaces a registration as a whole by the rules of a new one (RFC 7592 section 2.2), its token too. The secret stays
@@ -204,7 +157,8 @@ pub async fn replace(app: &App, manager: &Manager, body: &[u8], address: IpAddr)
         return Err(ErrorCode::InvalidClientMetadata
             .because("Field client_id must be that of the registration (RFC 7592 section 2.2)."));
     }
-    let metadata = request.metadata(&app.config.oidc, &Rules::of(&app.config), Some(before.metadata()))?;
+    let registered = Before { metadata: before.metadata(), is_operators: !before.is_self_registered() };
+    let metadata = request.metadata(&app.config.oidc, &Rules::of(&app.config), Some(registered))?;
     // A client that sends its secret along changes nothing by it.
     let given = match request.client_secret.as_ref().filter(|secret| !secret.expose().is_empty()) {
         Some(secret) if client_secret::is_same(app, before, secret, address).await? => {
@@ -232,17 +186,35 @@ pub async fn replace(app: &App, manager: &Manager, body: &[u8], address: IpAddr)
         _ => client_secret::rekeep(app, before, &metadata).await?.map_or((None, None), |(kept, new)| (Some(kept), new)),
     };
     let token = Secret::random();
-    let replacement = Replacement {
-        change: ClientChange { metadata, secret: kept },
-        // A secret that is only kept in another way lasts no longer for it.
-        secret_expires_at: if new.is_some() { secret_expires_at(app, now) } else { before.secret_expires_at },
-        token_hash: &fingerprint(token.expose()),
-        presented_hash: manager.token_hash(),
+    let mut client = Client {
+        registration_token_hash: Some(fingerprint(token.expose())),
+        metadata: Json(metadata),
+        ..Client::clone(before)
     };
-    let client = app.store.replace_registration(&before.id, &replacement, now).await?.ok_or_else(token_refused)?;
+    if let Some(kept) = &kept {
+        client.set_secret(Some(kept));
+    }
+    if new.is_some() {
+        // A secret that is only kept in another way lasts no longer for it.
+        client.secret_expires_at = client_secret::expires_at(app, &client, now);
+        client.rotated_secrets = Json::default();
+    }
+    let Some(client) = app.store.change_client(&client, now).await? else { return Err(overtaken(app, manager).await?) };
     tracing::info!(client = %client.id, new_secret = new.is_some(), "a client has replaced its registration");
     let secret = new.or_else(|| given.map(|(secret, _)| secret.clone()));
-    Ok(Shown::new(app, &client, secret, Some(token)))
+    Ok(Shown::to_itself(app, &client, secret, Some(token)))
+}
+
+/// Why a registration is no longer the one that the client has proven to be its own: it was replaced, or an operator has
+/// changed it.
+async fn overtaken(app: &App, manager: &Manager) -> Result<Error> {
+    let now_there = app.store.client_to_change(&manager.client.id).await?;
+    let has_same_token =
+        now_there.is_some_and(|client| client.registration_token_hash == manager.client.registration_token_hash);
+    Ok(match has_same_token {
+        true => ErrorCode::Conflict.because("The client was changed at the same moment. Please try again."),
+        false => token_refused(),
+    })
 }
 
 /// Deletes a registration; the client's tokens are dead from then on.
@@ -271,10 +243,6 @@ async fn read(app: &App, body: &[u8], now: Timestamp) -> Result<Request> {
     }
     let claims = statement::verify(app, statement, now).await?;
     Request::with_statement(body, claims)
-}
-
-fn secret_expires_at(app: &App, now: Timestamp) -> i64 {
-    app.config.oidc.registration.secret_lifetime.map_or(0, |life| (now + life).seconds())
 }
 
 /// For initial access tokens and for registration access tokens alike.

@@ -27,13 +27,21 @@ pub fn public(app: &App, drain: Drain) -> Router {
     let base = page::base(app);
     // Behind a proxy that strips the issuer's path and behind one that does not.
     let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes.clone()).merge(routes) };
-    finish(app, routes.merge(discovery(app)).merge(probes()).fallback(no_page), Options::public(&app.config, drain))
+    finish(
+        app,
+        routes.merge(discovery(app)).merge(probes()).fallback(no_page),
+        Options::public(&app.config, &app.metrics, drain),
+    )
 }
 
 /// What operators see.
 pub fn admin(app: &App, drain: Drain) -> Router {
     let cors = cors::Policy::new(&app.config.serve.admin.cors);
-    finish(app, cors.apply(refusing_methods(admin::routes())).fallback(not_found), Options::admin(&app.config, drain))
+    finish(
+        app,
+        cors.apply(refusing_methods(admin::routes())).fallback(not_found),
+        Options::admin(&app.config, &app.metrics, drain),
+    )
 }
 
 /// For people and their browsers: no other site may read these (RFC 9700 section 2.6).

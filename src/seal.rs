@@ -21,7 +21,7 @@ const VERSION: u8 = 1;
 const HEADER: usize = 1 + 4 + NONCE_LEN;
 
 /// Nothing longer is looked at; the largest that we make is a challenge of 4 KiB.
-const LONGEST: usize = 8 * 1024;
+pub const LONGEST: usize = 8 * 1024;
 
 /// What a sealed string is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub enum Kind {
     Browser = 10,
     /// Where a page of a list goes on.
     Page = 11,
+    LogoutVerifier = 12,
 }
 
 impl Kind {

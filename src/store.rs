@@ -69,6 +69,20 @@ impl Store {
         self.0.keys_changed.notified().await;
     }
 
+    /// Connections that are open, and of those the idle ones.
+    pub fn connections(&self) -> (u32, u32) {
+        self.0.db.connections()
+    }
+
+    pub fn max_connections(&self) -> u32 {
+        self.0.db.max_connections()
+    }
+
+    /// Statements that the database failed in this process so far.
+    pub fn failures() -> u64 {
+        db::failures()
+    }
+
     pub async fn begin(&self) -> Result<Tx> {
         self.0.db.begin().await
     }

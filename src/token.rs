@@ -1,6 +1,7 @@
 //! What a presented token is worth now: for userinfo, introspection (RFC 7662) and revocation (RFC 7009).
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -20,7 +21,8 @@ use crate::store::grant::LiveGrant;
 pub enum Active {
     /// An access token of a grant.
     Access { grant: LiveGrant, scope: Scope, audience: Vec<String>, issued_at: Timestamp, expires_at: Timestamp },
-    /// An access token without a grant: of a client that acts for itself, or for the subject of an assertion.
+    /// An access token without a grant: of a client that acts for itself, or for the subject of an assertion; with what a
+    /// token hook added.
     Client {
         client: ClientId,
         subject: Option<Subject>,
@@ -28,6 +30,7 @@ pub enum Active {
         audience: Vec<String>,
         issued_at: Timestamp,
         expires_at: Timestamp,
+        ext: Option<Map<String, Value>>,
     },
     /// A refresh token.
     Refresh { grant: LiveGrant, expires_at: Timestamp },
@@ -91,6 +94,7 @@ pub async fn access(app: &App, text: &str) -> Result<Option<Active>> {
     if token.expires_at() <= now {
         return Ok(None);
     }
+    let ext = token.ext();
     match token {
         AccessToken::Grant { grant, generation, scope, audience, issued_at, expires_at, .. } => {
             let live = app.store.live_grant(grant, now).await?;
@@ -103,14 +107,14 @@ pub async fn access(app: &App, text: &str) -> Result<Option<Active>> {
                 expires_at,
             }))
         }
-        AccessToken::Client { id, client, scope, audience, issued_at, expires_at } => {
+        AccessToken::Client { id, client, scope, audience, issued_at, expires_at, .. } => {
             let live = app.store.client_token_is_live(&client, issued_at, &id.to_string()).await?;
-            Ok(live.then_some(Active::Client { client, subject: None, scope, audience, issued_at, expires_at }))
+            Ok(live.then_some(Active::Client { client, subject: None, scope, audience, issued_at, expires_at, ext }))
         }
-        AccessToken::Asserted { id, client, subject, scope, audience, issued_at, expires_at } => {
+        AccessToken::Asserted { id, client, subject, scope, audience, issued_at, expires_at, .. } => {
             let live = app.store.asserted_token_is_live(&client, &subject, issued_at, &id.to_string()).await?;
             let subject = Some(subject);
-            Ok(live.then_some(Active::Client { client, subject, scope, audience, issued_at, expires_at }))
+            Ok(live.then_some(Active::Client { client, subject, scope, audience, issued_at, expires_at, ext }))
         }
     }
 }

@@ -1,20 +1,24 @@
 //! `hydrant client`: the admin API's clients, straight on the configured database.
 
 mod flags;
+mod import;
 mod key_flags;
 mod registration_token;
+mod show;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
 use self::flags::Flags;
-use super::output::{Format, card, print, print_json, table};
+use self::show::{show_all, show_one};
+use super::output::{Format, print, print_json, show_warnings};
 use super::{Global, Misuse, input, open};
-use crate::admin::clients::{self, Filter, Input, Shown};
+use crate::admin::clients::{self, Change, Filter, Input, Patch};
 use crate::admin::{Asked, Page};
 use crate::app::App;
 use crate::id::ClientId;
 use crate::oauth::client_metadata::ClientMetadata;
+use crate::registration::Shown;
 use crate::secret::Secret;
 
 #[derive(Debug, Args)]
@@ -61,6 +65,28 @@ Examples:
       a list is replaced as a whole; one empty value empties it
   hydrant client update web --secret - < secret.txt")]
     Update(Box<Update>),
+    /// Gives clients a new secret, which is shown this once. The one before stays good until it is forgotten.
+    #[command(after_help = "\
+Examples:
+  hydrant client rotate-secret web             then give the new secret to every place that has the old one
+  hydrant client rotate-secret web --forget    no secret but the present one is good from then on")]
+    RotateSecret {
+        #[arg(value_name = "CLIENT")]
+        id: String,
+        /// Makes no secret: ends those before the present one.
+        #[arg(long)]
+        forget: bool,
+    },
+    /// Takes clients over from Ory Hydra, with the hashes of their secrets.
+    #[command(after_help = "\
+Examples:
+  curl -s 'http://127.0.0.1:4445/admin/clients?page_size=500' | hydrant client import - --dry-run
+  hydrant client import clients.jsonl --skip-existing
+
+A client may have a member `client_secret_hash`: the column `client_secret` of Hydra's table `hydra_client`
+(PBKDF2 or bcrypt). It is replaced by a hash of our own when the client first comes. Without one a new secret
+is made and shown.")]
+    Import(import::Import),
     /// Deletes clients; their tokens are dead from then on.
     Delete {
         /// Ids of clients.
@@ -111,12 +137,14 @@ impl ChosenSecret {
 
 pub async fn run(args: &Clients, global: &Global) -> Result<()> {
     let format = args.format;
+    show_warnings();
     match &args.what {
         What::Create(create) => {
             let mut metadata = ClientMetadata::default();
             create.flags.apply(&mut metadata)?;
             flags::fill_in(&mut metadata);
-            let input = Input { client_id: create.id.clone(), client_secret: create.secret.read()?, metadata };
+            let client_secret = create.secret.read()?;
+            let input = Input { client_id: create.id.clone(), client_secret, client_secret_hash: None, metadata };
             let client = Box::pin(open::with_app(global, async |app| Ok(clients::create(app, input).await?))).await;
             show_one(&client.context("the client was not created")?, format)
         }
@@ -136,14 +164,22 @@ pub async fn run(args: &Clients, global: &Global) -> Result<()> {
             }
             let id = ClientId::new(&update.id);
             let client = open::with_app(global, async |app| {
-                let mut metadata = clients::get(app, &id).await?.metadata;
-                update.flags.apply(&mut metadata)?;
-                let input = Input { client_id: None, client_secret: secret, metadata };
-                Ok(clients::replace(app, &id, input).await?)
+                let before = clients::get(app, &id).await?.metadata;
+                let mut after = before.clone();
+                update.flags.apply(&mut after)?;
+                let patch = Patch::between(&before, &after, secret.as_ref())?;
+                Ok(clients::change(app, &id, &Change::Patch(patch)).await?)
             })
             .await;
             show_one(&client.with_context(|| format!("{} was not updated", update.id))?, format)
         }
+        What::RotateSecret { id, forget } => {
+            let change = if *forget { Change::ForgetRotated } else { Change::RotateSecret };
+            let changed =
+                open::with_app(global, async |app| Ok(clients::change(app, &ClientId::new(id), &change).await?)).await;
+            show_one(&changed.with_context(|| id.clone())?, format)
+        }
+        What::Import(import) => import::run(import, global, format).await,
         What::Delete { ids } => {
             open::with_app(global, async |app| {
                 // All of them must be there before one is deleted: a misspelt id must not leave half of a command done.
@@ -180,51 +216,4 @@ async fn list(global: &Global, filter: Filter<'_>) -> Result<Vec<Shown>> {
         }
     })
     .await
-}
-
-fn show_one(client: &Shown, format: Format) -> Result<()> {
-    if format == Format::Json {
-        return print_json(client);
-    }
-    let metadata = &client.metadata;
-    let secret = client.client_secret.as_ref();
-    print(&card(&[
-        ("CLIENT ID", client.client_id.to_string()),
-        ("CLIENT SECRET", secret.map(|secret| secret.expose().to_owned()).unwrap_or_default()),
-        ("NAME", metadata.client_name.clone()),
-        ("OWNER", metadata.owner.clone()),
-        ("GRANT TYPES", metadata.grant_types.join(", ")),
-        ("RESPONSE TYPES", metadata.response_types.join(", ")),
-        ("SCOPE", metadata.scope.clone()),
-        ("AUDIENCE", metadata.audience.join(", ")),
-        ("REDIRECT URIS", metadata.redirect_uris.join(", ")),
-        ("POST LOGOUT URIS", metadata.post_logout_redirect_uris.join(", ")),
-        ("CORS ORIGINS", metadata.allowed_cors_origins.join(", ")),
-        ("AUTHENTICATION", metadata.token_endpoint_auth_method.clone()),
-        ("CREATED", client.created_at.clone()),
-        ("UPDATED", client.updated_at.clone()),
-    ]))?;
-    if secret.is_some() {
-        eprintln!("The secret is shown this once: keep it where the client reads it.");
-    }
-    Ok(())
-}
-
-fn show_all(clients: &[Shown], format: Format) -> Result<()> {
-    if format == Format::Json {
-        return print_json(&clients);
-    }
-    let rows: Vec<_> = clients
-        .iter()
-        .map(|client| {
-            vec![
-                client.client_id.to_string(),
-                client.metadata.client_name.clone(),
-                client.metadata.grant_types.join(", "),
-                client.metadata.scope.clone(),
-                client.metadata.redirect_uris.join(", "),
-            ]
-        })
-        .collect();
-    print(&table(&["CLIENT ID", "NAME", "GRANT TYPES", "SCOPE", "REDIRECT URIS"], &rows))
 }

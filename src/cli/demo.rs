@@ -11,7 +11,7 @@ mod seed;
 mod visits;
 
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, anyhow};
 use tokio::net::TcpListener;
@@ -20,6 +20,7 @@ use self::oidc::Settings;
 use super::serve::{self, Running};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::listener::Address;
 use crate::secret::Secret;
 
 const PORT: u16 = 5555;
@@ -75,7 +76,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         running.stop().await;
         checked
     } else {
-        welcome(&settings, running.admin);
+        welcome(&settings, &running.admin);
         running.wait().await
     };
     page.abort();
@@ -133,7 +134,7 @@ fn config(public_port: u16, admin_port: u16) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-fn welcome(settings: &Settings, admin: SocketAddr) {
+fn welcome(settings: &Settings, admin: &Address) {
     let Settings { issuer, base, client_id, client_secret, .. } = settings;
     say(&format!(
         "Hydrant is running, with somebody to sign in and something to sign in to.\n\n  \
@@ -180,7 +181,7 @@ mod tests {
         assert!(config.dev && config.database.auto_migrate && config.oauth2.public_introspection);
         assert!(config.oauth2.code_replay_grace.is_zero());
         for (listener, port) in [(&config.serve.public, 4000), (&config.serve.admin, 0)] {
-            assert_eq!((listener.host.is_loopback(), listener.port), (true, port));
+            assert_eq!((listener.host.is_local(), listener.port), (true, port));
         }
     }
 

@@ -30,6 +30,13 @@ pub fn print_json(value: &impl Serialize) -> Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
+/// Shows on standard error what a server logs as a warning: who works at the command line reads no log.
+pub fn show_warnings() {
+    let lines = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).without_time().with_target(false);
+    // Only where nobody logs yet.
+    let _ = tracing::subscriber::set_global_default(lines.with_env_filter("error,hydrant=warn").finish());
+}
+
 /// Lines under headings.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut lines = vec![headings.iter().map(ToString::to_string).collect::<Vec<_>>()];

@@ -1,6 +1,5 @@
 //! `hydrant serve`: start, run, end.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -10,7 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::listener::{self, Drain};
+use crate::http::listener::{self, Address, Drain};
 use crate::store::migration::Schema;
 use crate::{client_secret, keys, router};
 
@@ -25,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A server with both its ports open. It may not have its database yet.
 pub struct Running {
-    pub public: SocketAddr,
-    pub admin: SocketAddr,
+    pub public: Address,
+    pub admin: Address,
     app: App,
     drain: Drain,
     servers: JoinSet<std::io::Result<()>>,
@@ -43,7 +42,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     let public = listener::bind("public", &config.serve.public, &config.limits).await?;
     let admin = listener::bind("admin", &config.serve.admin, &config.limits).await?;
     let app = App::open(config, clock).await?;
-    let (public_address, admin_address) = (public.address(), admin.address());
+    let (public_address, admin_address) = (public.address().clone(), admin.address().clone());
     let mut servers = JoinSet::new();
     servers.spawn(public.serve(router::public(&app, drain.clone()), drain.clone()));
     servers.spawn(admin.serve(router::admin(&app, drain.clone()), drain.clone()));
@@ -206,7 +205,10 @@ async fn sweep(app: App) {
         tokio::time::sleep(SWEEP).await;
         match app.store.sweep(app.clock.now()).await {
             Ok(0) => {}
-            Ok(rows) => tracing::debug!(rows, "swept"),
+            Ok(rows) => {
+                app.metrics.swept(rows);
+                tracing::debug!(rows, "swept");
+            }
             Err(error) => tracing::warn!(%error, "the sweep did not finish; the next one goes on"),
         }
     }

@@ -4,6 +4,7 @@
 //! made from it; tests hold `config/hydrant.yml` and `docs/configuration.md` to it. What the rest of the server reads
 //! is `Config`, which `rules.rs` makes.
 
+mod hook;
 mod openid;
 mod registration;
 mod serve;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+pub use self::hook::{Hook, HookAuth};
 pub use self::openid::{IdToken, Oidc, SubjectIdentifiers};
 pub use self::registration::Registration;
 pub use self::serve::{Cookies, Cors, Pem, Serve, Tls};
@@ -78,6 +80,14 @@ pub struct Log {
 pub struct Urls {
     #[serde(rename = "self")]
     pub own: OwnUrls,
+    /// The page of a login app of yours, which answers by the admin API as with Hydra; ours unless set.
+    pub login: Setting<Option<Url>>,
+    /// Where `prompt=registration` leads, if that is not the login app's page.
+    pub registration: Setting<Option<Url>>,
+    /// The page of a consent app of yours; ours unless set.
+    pub consent: Setting<Option<Url>>,
+    /// The page of a logout app of yours; ours unless set.
+    pub logout: Setting<Option<Url>>,
     /// Where logout ends when the client named no place.
     pub post_logout_redirect: Setting<Option<Url>>,
     /// A page of yours for errors that cannot go back to a client; ours unless set.
@@ -143,6 +153,10 @@ pub struct OAuth2 {
     pub client_assertion: ClientAssertion,
     pub grant: Grant,
     pub introspection: Introspection,
+    /// A web service of yours that is asked before every token of the token endpoint, and may refuse it or change its claims.
+    pub token_hook: Hook,
+    /// Hydra's older hook, which is asked at a refresh only, before `oauth2.token_hook`.
+    pub refresh_token_hook: Hook,
 }
 
 /// PKCE, RFC 7636.

@@ -1,6 +1,7 @@
 //! From the key tree as written to the configuration as used: every rule is checked, and each broken one noted.
 
 mod cookies;
+mod hook;
 mod keys;
 mod listener;
 mod registration;
@@ -40,7 +41,7 @@ pub fn build(raw: &Raw, check: &mut Check) -> Config {
         urls,
         secrets: secrets::build(&raw.secrets, check),
         ttl: ttl(&raw.ttl, check),
-        oauth2: oauth2(&raw.oauth2, check),
+        oauth2: oauth2(&raw.oauth2, &raw.limits, check),
         oidc: oidc(&raw.oidc, &raw.webfinger, check),
         strategies: strategies(&raw.strategies, check),
         clients: clients(&raw.clients.http, check),
@@ -113,7 +114,7 @@ fn ttl(raw: &raw::Ttl, check: &mut Check) -> Ttl {
     }
 }
 
-fn oauth2(raw: &raw::OAuth2, check: &mut Check) -> OAuth2 {
+fn oauth2(raw: &raw::OAuth2, limits: &raw::Limits, check: &mut Check) -> OAuth2 {
     let grace = &raw.grant.refresh_token.rotation_grace_period;
     let refresh_grace = lasts(check, grace, Duration::ZERO, 5 * MINUTE);
     let long = refresh_grace > MINUTE;
@@ -124,6 +125,7 @@ fn oauth2(raw: &raw::OAuth2, check: &mut Check) -> OAuth2 {
     let expose_internal_errors = check.read(&raw.expose_internal_errors);
     let exposed = expose_internal_errors && !check.dev;
     check.warn(exposed, &raw.expose_internal_errors, "shows the log's words to everybody; not for production");
+    let request_timeout = check.read(&limits.request_timeout);
     OAuth2 {
         expose_internal_errors,
         response_types: response_types(raw, check),
@@ -135,6 +137,8 @@ fn oauth2(raw: &raw::OAuth2, check: &mut Check) -> OAuth2 {
         code_replay_grace: lasts(check, &raw.grant.authorization_code.replay_grace_period, Duration::ZERO, MINUTE),
         jwt_grant: jwt_grant(&raw.grant.jwt, check),
         public_introspection: check.read(&raw.introspection.public),
+        token_hook: hook::build(&raw.token_hook, request_timeout, check),
+        refresh_token_hook: hook::build(&raw.refresh_token_hook, request_timeout, check),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The JSON Schema of the configuration (`hydrant schema`), and the list of keys that is read from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -35,33 +35,47 @@ pub struct Key {
 
 /// Every key by its dotted name.
 #[derive(Debug)]
-pub struct Keys(BTreeMap<String, Key>);
+pub struct Keys {
+    keys: BTreeMap<String, Key>,
+    /// Sections that may be written as a text, their `url`.
+    short: BTreeSet<String>,
+}
 
 impl Keys {
     pub fn of_the_schema() -> Self {
-        let mut keys = BTreeMap::new();
+        let mut keys = Self { keys: BTreeMap::new(), short: BTreeSet::new() };
         if let Some(properties) = schema().get("properties").and_then(Value::as_object) {
-            collect(properties, "", &mut keys);
+            keys.collect(properties, "");
         }
-        Self(keys)
+        keys
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Key)> {
-        self.0.iter()
+        self.keys.iter()
     }
 
     pub fn get(&self, name: &str) -> Option<&Key> {
-        self.0.get(name)
+        self.keys.get(name)
     }
 
     pub fn is_section(&self, name: &str) -> bool {
-        self.0.keys().any(|key| unsupported::is_below(key, name))
+        self.keys.keys().any(|key| unsupported::is_below(key, name))
+    }
+
+    /// Sections in whose place a text may stand.
+    pub fn short_forms(&self) -> impl Iterator<Item = &String> {
+        self.short.iter()
+    }
+
+    /// The key whose value a text in place of this section is.
+    pub fn short_form(&self, section: &str) -> Option<String> {
+        self.short.get(section).map(|section| format!("{section}.url"))
     }
 
     /// The known key or section that `name` was probably meant to be: close in spelling, or the same word elsewhere.
     pub fn nearest(&self, name: &str) -> Option<String> {
         let mut candidates: Vec<&str> = Vec::new();
-        for key in self.0.keys() {
+        for key in self.keys.keys() {
             candidates.push(key);
             candidates.extend(key.match_indices('.').map(|(at, _)| &key[..at]));
         }
@@ -75,22 +89,25 @@ impl Keys {
         let word = last(name);
         candidates.into_iter().find(|candidate| last(candidate) == word).map(str::to_owned)
     }
+
+    fn collect(&mut self, properties: &Map<String, Value>, section: &str) {
+        for (word, schema) in properties {
+            let name = if section.is_empty() { word.clone() } else { format!("{section}.{word}") };
+            if let Some(inner) = schema.get("properties").and_then(Value::as_object) {
+                self.collect(inner, &name);
+                if schema["type"].as_array().is_some_and(|types| types.iter().any(|one| one == "string")) {
+                    self.short.insert(name);
+                }
+            } else {
+                let list = schema.get("type").and_then(Value::as_str) == Some("array");
+                self.keys.insert(name, Key { list, default: schema.get("default").map(Given::from_default) });
+            }
+        }
+    }
 }
 
 fn last(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
-}
-
-fn collect(properties: &Map<String, Value>, section: &str, keys: &mut BTreeMap<String, Key>) {
-    for (word, schema) in properties {
-        let name = if section.is_empty() { word.clone() } else { format!("{section}.{word}") };
-        if let Some(inner) = schema.get("properties").and_then(Value::as_object) {
-            collect(inner, &name, keys);
-        } else {
-            let list = schema.get("type").and_then(Value::as_str) == Some("array");
-            keys.insert(name, Key { list, default: schema.get("default").map(Given::from_default) });
-        }
-    }
 }
 
 /// Hydra's environment name of a key: `urls.self.issuer` is `URLS_SELF_ISSUER`.

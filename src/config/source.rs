@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::document::{Content, Entry, Node};
 use super::problem::{Place, Problem, unreadable};
@@ -69,6 +69,9 @@ impl Source {
             match value.content {
                 Content::Null => {}
                 Content::Map(entries) => self.section(file, key, entries),
+                Content::Scalar(text) if let Some(whole) = self.keys.short_form(key) => {
+                    self.given.insert(whole, (Given::Text(text), place));
+                }
                 Content::Scalar(_) | Content::List(_) => {
                     self.problems.push(Problem::new(place, key, "must be a section with keys of its own", ""));
                 }
@@ -96,36 +99,75 @@ impl Source {
     /// Hydra's names; `<NAME>_FILE` names a file with the value. An empty variable counts as not set.
     pub fn environment(&mut self, env: &dyn Fn(&str) -> Option<String>) {
         let var = |name: &str| env(name).filter(|value| !value.is_empty());
-        for (key, kind) in self.keys.iter() {
-            let name = environment_name(key);
-            let file_name = format!("{name}_FILE");
-            let (value, name) = match (var(&name), var(&file_name)) {
-                (None, None) => continue,
-                (Some(value), None) => (Ok(value), name),
-                (None, Some(path)) => (fs::read_to_string(path), file_name),
-                (Some(_), Some(_)) => {
-                    let what = format!("is set by both {name} and {file_name}");
-                    self.problems.push(Problem::new(Place::Environment(name), key, what, "unset one of them"));
-                    continue;
-                }
-            };
-            let place = Place::Environment(name);
-            match value {
-                Ok(text) => {
-                    let text = text.trim_end_matches(['\n', '\r']);
-                    let given = if kind.list { list(text) } else { Given::Text(text.to_owned()) };
-                    self.given.insert(key.clone(), (given, place));
-                }
-                Err(error) => {
-                    let what = format!("names a file that cannot be read ({})", unreadable(&error));
-                    self.problems.push(Problem::new(place, key, what, "check the path and its permissions"));
-                }
+        let sections: Vec<String> = self.keys.short_forms().cloned().collect();
+        for section in sections {
+            if let Some((text, place)) = self.variable(&section, &var) {
+                self.whole_section(&section, &text, &place);
+            }
+        }
+        let keys: Vec<(String, bool)> = self.keys.iter().map(|(key, kind)| (key.clone(), kind.list)).collect();
+        for (key, is_list) in keys {
+            if let Some((text, place)) = self.variable(&key, &var) {
+                let given = if is_list { list(&text) } else { Given::Text(text) };
+                self.given.insert(key, (given, place));
             }
         }
         for missing in unsupported::missing() {
             let name = environment_name(missing.key);
             if let Some(value) = var(&name) {
                 self.refuse(missing, &Given::Text(value), Place::Environment(name));
+            }
+        }
+    }
+
+    /// What the environment says of this key, itself or by a file.
+    fn variable(&mut self, key: &str, var: &dyn Fn(&str) -> Option<String>) -> Option<(String, Place)> {
+        let name = environment_name(key);
+        let file_name = format!("{name}_FILE");
+        let (value, name) = match (var(&name), var(&file_name)) {
+            (None, None) => return None,
+            (Some(value), None) => (Ok(value), name),
+            (None, Some(path)) => (fs::read_to_string(path), file_name),
+            (Some(_), Some(_)) => {
+                let what = format!("is set by both {name} and {file_name}");
+                self.problems.push(Problem::new(Place::Environment(name), key, what, "unset one of them"));
+                return None;
+            }
+        };
+        let place = Place::Environment(name);
+        match value {
+            Ok(text) => Some((text.trim_end_matches(['\n', '\r']).to_owned(), place)),
+            Err(error) => {
+                let what = format!("names a file that cannot be read ({})", unreadable(&error));
+                self.problems.push(Problem::new(place, key, what, "check the path and its permissions"));
+                None
+            }
+        }
+    }
+
+    /// A section in one variable: its short form, or JSON. It takes the place of all that the file says there, as Hydra
+    /// has it: what the file has beside one URL (an API key) is not for another.
+    fn whole_section(&mut self, section: &str, text: &str, place: &Place) {
+        self.given.retain(|key, _| !is_below(key, section));
+        match serde_json::from_str(text) {
+            Ok(Value::Object(members)) => self.members(section, members, place),
+            _ => {
+                let short = self.keys.short_form(section).unwrap_or_else(|| section.to_owned());
+                self.given.insert(short, (Given::Text(text.to_owned()), place.clone()));
+            }
+        }
+    }
+
+    fn members(&mut self, section: &str, members: Map<String, Value>, place: &Place) {
+        for (word, value) in members {
+            let key = format!("{section}.{word}");
+            match value {
+                Value::Null => {}
+                Value::Object(members) if self.keys.is_section(&key) => self.members(&key, members, place),
+                value if self.keys.get(&key).is_some() => {
+                    self.given.insert(key, (Given::from_default(&value), place.clone()));
+                }
+                _ => self.problems.push(Problem::new(place.clone(), &key, "is not a known key", "remove it")),
             }
         }
     }
@@ -156,7 +198,10 @@ fn given(node: Node) -> Option<Given> {
             let item = |item| given(item).unwrap_or_else(|| Given::Text(String::new()));
             Some(Given::List(items.into_iter().map(item).collect()))
         }
-        Content::Map(_) => Some(Given::Section),
+        Content::Map(entries) => {
+            let member = |entry: Entry| (entry.key, given(entry.value).unwrap_or_else(|| Given::Text(String::new())));
+            Some(Given::Section(entries.into_iter().map(member).collect()))
+        }
     }
 }
 
@@ -182,5 +227,7 @@ mod tests {
         assert_eq!(list(r#"["a,b", "c"]"#), texts(&["a,b", "c"]));
         assert_eq!(list("a\nb\n"), texts(&["a", "b"]));
         assert_eq!(list("[::1]"), texts(&["[::1]"]));
+        let member = ("a".to_owned(), Given::Text("1".into()));
+        assert_eq!(list(r#"[{"a": 1}]"#), Given::List(vec![Given::Section(vec![member])]));
     }
 }

@@ -27,7 +27,6 @@ const IGNORED: &[&str] = &[
     "serve.admin.base_url",
     "serve.admin.cors.debug",
     "serve.admin.cors.options_passthrough",
-    "serve.admin.socket",
     "serve.cookies.names.consent_csrf",
     "serve.cookies.names.device_csrf",
     "serve.cookies.names.login_csrf",
@@ -37,14 +36,12 @@ const IGNORED: &[&str] = &[
     "serve.public.base_url",
     "serve.public.cors.debug",
     "serve.public.cors.options_passthrough",
-    "serve.public.socket",
     "sqa",
     "tracing",
     "ttl.device_user_code",
     "ttl.vc_nonce",
     "urls.device",
     "urls.identity_provider",
-    "urls.registration",
     "urls.self.admin",
     "version",
     "webfinger.oidc_discovery.auth_url",
@@ -64,26 +61,11 @@ pub struct Missing {
     pub fix: &'static str,
 }
 
-const OWN_PAGES: &str = "remove it: people sign in at Hydrant's own pages";
-const HOOK: &str = "remove it: tokens would be issued without asking the hook";
-
-const MISSING: &[Missing] = &[
-    Missing { key: "urls.login", harmless: None, fix: OWN_PAGES },
-    Missing { key: "urls.consent", harmless: None, fix: OWN_PAGES },
-    Missing { key: "urls.logout", harmless: None, fix: OWN_PAGES },
-    Missing { key: "oauth2.token_hook", harmless: None, fix: HOOK },
-    Missing { key: "oauth2.refresh_token_hook", harmless: None, fix: HOOK },
-    Missing {
-        key: "hsm.enabled",
-        harmless: Some("false"),
-        fix: "set it to false: keys are kept sealed in the database",
-    },
-    Missing {
-        key: "serve.admin.tokens",
-        harmless: None,
-        fix: "remove it, and keep serve.admin.host on loopback or guard the port from outside",
-    },
-];
+const MISSING: &[Missing] = &[Missing {
+    key: "hsm.enabled",
+    harmless: Some("false"),
+    fix: "set it to false: keys are kept sealed in the database",
+}];
 
 /// The section or key without effect that `key` belongs to.
 pub fn ignored(key: &str) -> Option<&'static str> {

@@ -2,7 +2,7 @@
 //!
 //! The words are ours and never repeat what was written: it may be a secret.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    AccessTokenStrategy, LogFormat, ResponseType, SameSite, ScopeClaim, ScopeStrategy, TrustedIssuer, TrustedKeys,
-    UntrustedRedirects, duration,
+    AccessTokenStrategy, ApiKeyPlace, LogFormat, ResponseType, SameSite, ScopeClaim, ScopeStrategy, TrustedIssuer,
+    TrustedKeys, UntrustedRedirects, duration,
 };
 use crate::secret::Secret;
 
@@ -22,8 +22,8 @@ use crate::secret::Secret;
 pub enum Given {
     Text(String),
     List(Vec<Given>),
-    /// Keys where a value belongs.
-    Section,
+    /// Keys where a value belongs, or a value that is made of several.
+    Section(Vec<(String, Given)>),
 }
 
 impl Given {
@@ -32,15 +32,18 @@ impl Given {
         match default {
             serde_json::Value::String(text) => Self::Text(text.clone()),
             serde_json::Value::Array(items) => Self::List(items.iter().map(Self::from_default).collect()),
+            serde_json::Value::Object(members) => {
+                Self::Section(members.iter().map(|(name, value)| (name.clone(), Self::from_default(value))).collect())
+            }
             other => Self::Text(other.to_string()),
         }
     }
 
-    fn text(&self) -> Result<&str, String> {
+    pub(super) fn text(&self) -> Result<&str, String> {
         match self {
             Self::Text(text) => Ok(text),
             Self::List(_) => Err("must be one value, not a list".into()),
-            Self::Section => Err("must be a value, not a section".into()),
+            Self::Section(_) => Err("must be a value, not a section".into()),
         }
     }
 }
@@ -166,25 +169,6 @@ impl Value for Lifetime {
     }
 }
 
-impl Value for IpAddr {
-    fn schema() -> serde_json::Value {
-        json!({ "type": "string" })
-    }
-    fn parse(given: &Given) -> Result<Self, String> {
-        match given.text()? {
-            "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
-            text if text.starts_with("unix:") => {
-                Err("must be an IP address: this version does not listen on unix sockets yet".into())
-            }
-            text => text
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .parse()
-                .map_err(|_| "must be an IP address such as 127.0.0.1, 0.0.0.0 or ::".into()),
-        }
-    }
-}
-
 impl Value for IpNet {
     fn schema() -> serde_json::Value {
         json!({ "type": "string" })
@@ -284,6 +268,19 @@ pub enum AdminAuth {
     None,
 }
 
+/// `oauth2.token_hook.auth.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookAuthKind {
+    ApiKey,
+}
+
+words!(HookAuthKind { "api_key" => Self::ApiKey });
+
+words!(ApiKeyPlace {
+    "header" => Self::Header,
+    "cookie" => Self::Cookie,
+});
+
 words!(AdminAuth { "none" => Self::None });
 
 words!(AccessTokenStrategy {
@@ -330,7 +327,7 @@ mod tests {
         assert_eq!(u16::parse(&text("4444")), Ok(4444));
         assert_eq!(u16::parse(&text("70000")), Err("must be a whole number from 0 to 65535".into()));
         assert_eq!(u16::parse(&Given::List(vec![])), Err("must be one value, not a list".into()));
-        assert_eq!(String::parse(&Given::Section), Err("must be a value, not a section".into()));
+        assert_eq!(String::parse(&Given::Section(vec![])), Err("must be a value, not a section".into()));
         assert_eq!(SameSite::parse(&text("lax")), Err("must be one of Strict, Lax, None".into()));
         assert!(PathBuf::parse(&text("")).is_err());
     }
@@ -344,11 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_networks() {
-        assert_eq!(IpAddr::parse(&text("localhost")), Ok(IpAddr::from([127, 0, 0, 1])));
-        assert_eq!(IpAddr::parse(&text("[::1]")).map(|ip| ip.is_loopback()), Ok(true));
-        assert!(IpAddr::parse(&text("unix:/run/hydrant.sock")).unwrap_err().contains("unix sockets"));
-        assert!(IpAddr::parse(&text("example.com")).is_err());
+    fn a_network_may_be_one_address() {
         assert_eq!(IpNet::parse(&text("192.0.2.1")).map(|net| net.to_string()), Ok("192.0.2.1/32".into()));
     }
 

@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::app::App;
-use crate::flow::{self, Browser, Outcome};
+use crate::flow::{self, Begun, Browser, Outcome};
+use crate::http::answer::JsonError;
 use crate::http::cookies::{self, Cookies};
 use crate::http::page::{fault, fault_before, page};
 use crate::http::{answer, form};
@@ -53,7 +54,8 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
     };
     let browser = cookies.browser.clone().unwrap_or_default();
     let outcome = if let Some(verifier) = params.get("login_verifier") {
-        flow::after_login(app, verifier, cookies.browser.as_ref()).await
+        let done = flow::after_login(app, verifier, cookies.browser.as_ref()).await;
+        return with_session(app, answer.outcome(done.outcome, None), done.begun);
     } else if let Some(verifier) = params.get("consent_verifier") {
         flow::after_consent(app, verifier, cookies.browser.as_ref()).await
     } else {
@@ -70,9 +72,21 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
     answer.outcome(outcome, cookies.browser.is_none().then_some(&browser))
 }
 
+/// The browser keeps the session that another app has begun, also where the client is then refused what it has asked for.
+fn with_session(app: &App, mut response: Response, begun: Option<Begun>) -> Response {
+    let Some(begun) = begun else { return response };
+    match cookies::set_session_for(app, begun.session, begun.life) {
+        Ok(cookie) => {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+            response
+        }
+        Err(error) => JsonError(error).into_response(),
+    }
+}
+
 fn wants_session(outcome: &Result<Outcome, Refused>) -> bool {
     match outcome {
-        Ok(Outcome::Login(_)) => true,
+        Ok(Outcome::Login(_) | Outcome::Register(_)) => true,
         Err(Refused::Back(_, error) | Refused::Ask(_, error)) => error.code == ErrorCode::LoginRequired,
         _ => false,
     }
@@ -89,14 +103,10 @@ pub struct Answer<'a> {
 impl Answer<'_> {
     /// A browser that has no cookie yet gets one where a page is going to need it.
     pub fn outcome(&self, outcome: Result<Outcome, Refused>, new: Option<&Browser>) -> Response {
-        let public = &self.app.config.urls.public;
         match outcome {
-            Ok(Outcome::Login(challenge)) => {
-                self.with_browser(new, &format!("{public}/login?login_challenge={challenge}"))
-            }
-            Ok(Outcome::Consent(challenge)) => {
-                self.with_browser(new, &format!("{public}/consent?consent_challenge={challenge}"))
-            }
+            Ok(Outcome::Login(challenge)) => self.with_browser(new, &flow::page::login(self.app, &challenge)),
+            Ok(Outcome::Register(challenge)) => self.with_browser(new, &flow::page::registration(self.app, &challenge)),
+            Ok(Outcome::Consent(challenge)) => self.with_browser(new, &flow::page::consent(self.app, &challenge)),
             Ok(Outcome::Answer(reply_to, answer)) => {
                 let fields: Vec<_> = answer.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 self.reply(&reply_to, &fields)
@@ -111,14 +121,16 @@ impl Answer<'_> {
         }
     }
 
-    fn with_browser(&self, new: Option<&Browser>, location: &str) -> Response {
+    pub fn with_browser(&self, new: Option<&Browser>, location: &str) -> Response {
         let mut response = self.redirect(location);
         if let Some(browser) = new {
-            match cookies::set_browser(self.app, browser) {
-                Ok(cookie) => {
-                    response.headers_mut().append(header::SET_COOKIE, cookie);
+            for cookie in [cookies::set_browser(self.app, browser), cookies::set_tab(self.app, browser)] {
+                match cookie {
+                    Ok(cookie) => {
+                        response.headers_mut().append(header::SET_COOKIE, cookie);
+                    }
+                    Err(error) => return self.page(error),
                 }
-                Err(error) => return self.page(error),
             }
         }
         response

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::flow;
 use crate::http::cookies::Cookies;
 use crate::http::form;
-use crate::http::page::{base, client_card, fault, from_our_page, logo, look, page, policy, see_other};
+use crate::http::page::{base, client_card, fault, from_our_page, logo, look, ours, page, policy, see_other};
 use crate::oauth::claims_request::base_name;
 use crate::oauth::params::Params;
 use crate::oauth::scope::Scope;
@@ -24,6 +24,7 @@ pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): Ra
 }
 
 async fn show(app: &App, headers: &HeaderMap, query: String) -> Result<Response> {
+    ours(app.config.urls.consent.as_ref())?;
     let params = Params::parse(query.as_bytes())?;
     let challenge = params.require("consent_challenge")?;
     let cookies = Cookies::read(app, headers)?;
@@ -56,6 +57,7 @@ pub async fn post(State(app): State<App>, request: Request) -> Response {
 }
 
 async fn submit(app: &App, headers: &HeaderMap, request: Request) -> Result<Response> {
+    ours(app.config.urls.consent.as_ref())?;
     from_our_page(app, headers)?;
     let params = form::read(request, app).await?;
     let mut seen = HashSet::new();

@@ -48,23 +48,34 @@ async fn serve(answer: &Answer<'_>, params: Result<Params>) -> Result<Response> 
     let app = answer.app;
     let params = params?;
     let cookies = Cookies::read(app, answer.headers)?;
+    if let Some(verifier) = params.get("logout_verifier") {
+        let browser = cookies.browser.as_ref();
+        let (farewell, signed_out) = flow::after_logout(app, verifier, browser, cookies.session).await?;
+        return Ok(done(answer, farewell, signed_out && cookies.session.is_some()));
+    }
     let browser = cookies.browser.clone().unwrap_or_default();
     match flow::end_session(app, &params, &browser, cookies.session).await? {
-        Ended::Done { farewell, signed_out } => {
-            let mut response = answer.redirect(&destination(app, farewell));
-            if signed_out && cookies.session.is_some() {
-                response.headers_mut().append(header::SET_COOKIE, cookies::clear_session(app));
-            }
-            Ok(response)
+        Ended::Done { farewell, signed_out } => Ok(done(answer, farewell, signed_out && cookies.session.is_some())),
+        Ended::Ask(challenge) if app.config.urls.logout.is_some() => {
+            let new = cookies.browser.is_none().then_some(&browser);
+            Ok(answer.with_browser(new, &flow::page::logout(app, &challenge)))
         }
         Ended::Ask(challenge) => {
             if cookies.browser.is_none() {
                 // A session without its browser: the cookie was lost, and nobody can confirm anything.
                 return Err(ErrorCode::RequestForbidden.because("Cookies are blocked."));
             }
-            Ok(answer.redirect(&format!("{}/logout?logout_challenge={challenge}", app.config.urls.public)))
+            Ok(answer.redirect(&flow::page::logout(app, &challenge)))
         }
     }
+}
+
+fn done(answer: &Answer<'_>, farewell: Farewell, forget_session: bool) -> Response {
+    let mut response = answer.redirect(&destination(answer.app, farewell));
+    if forget_session {
+        response.headers_mut().append(header::SET_COOKIE, cookies::clear_session(answer.app));
+    }
+    response
 }
 
 /// Where the browser goes when it is all over.

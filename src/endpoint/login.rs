@@ -9,8 +9,9 @@ use crate::app::App;
 use crate::flow::{self, LoginPage, SignInFailure};
 use crate::http::client_address::ClientAddress;
 use crate::http::cookies::{self, Cookies};
-use crate::http::page::{base, client_card, fault, from_our_page, logo, look, page, policy, see_other};
+use crate::http::page::{base, client_card, fault, from_our_page, logo, look, ours, page, policy, see_other};
 use crate::http::{answer, form};
+use crate::metrics::SignIn;
 use crate::oauth::params::Params;
 use crate::oauth::{ErrorCode, Result};
 use crate::secret::Secret;
@@ -23,6 +24,7 @@ pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): Ra
 }
 
 async fn show(app: &App, headers: &HeaderMap, query: String) -> Result<Response> {
+    ours(app.config.urls.login.as_ref())?;
     let params = Params::parse(query.as_bytes())?;
     let challenge = params.require("login_challenge")?;
     let cookies = Cookies::read(app, headers)?;
@@ -37,6 +39,7 @@ pub async fn post(State(app): State<App>, address: ClientAddress, request: Reque
 }
 
 async fn submit(app: &App, headers: &HeaderMap, address: ClientAddress, request: Request) -> Result<Response> {
+    ours(app.config.urls.login.as_ref())?;
     from_our_page(app, headers)?;
     let params = form::read(request, app).await?;
     if params.repeated().is_some() {
@@ -51,7 +54,14 @@ async fn submit(app: &App, headers: &HeaderMap, address: ClientAddress, request:
     let name = params.get("email").unwrap_or_default();
     let password = Secret::new(params.get("password").unwrap_or_default());
     let remember = params.get("remember") == Some("true");
-    match flow::sign_in(app, challenge, browser, name, &password, remember, address.0).await {
+    let outcome = flow::sign_in(app, challenge, browser, name, &password, remember, address.0).await;
+    app.metrics.sign_in(match &outcome {
+        Ok(_) => SignIn::Ok,
+        Err(SignInFailure::Wrong) => SignIn::Wrong,
+        Err(SignInFailure::TooMany(_)) => SignIn::TooMany,
+        Err(SignInFailure::Refused(_)) => SignIn::Refused,
+    });
+    match outcome {
         Ok(done) => {
             let mut response = see_other(&done.redirect_to);
             let session = cookies::set_session(app, done.session, done.remembered)?;

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::flow::{self, Farewell};
 use crate::http::cookies::{self, Cookies};
 use crate::http::form;
-use crate::http::page::{base, fault, from_our_page, look, page, policy, see_other};
+use crate::http::page::{base, fault, from_our_page, look, ours, page, policy, see_other};
 use crate::oauth::params::Params;
 use crate::oauth::{ErrorCode, Result};
 use crate::ui;
@@ -20,6 +20,7 @@ pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): Ra
 }
 
 async fn show(app: &App, headers: &HeaderMap, query: String) -> Result<Response> {
+    ours(app.config.urls.logout.as_ref())?;
     let params = Params::parse(query.as_bytes())?;
     let challenge = params.require("logout_challenge")?;
     let cookies = Cookies::read(app, headers)?;
@@ -36,6 +37,7 @@ pub async fn post(State(app): State<App>, request: Request) -> Response {
 }
 
 async fn submit(app: &App, headers: &HeaderMap, request: Request) -> Result<Response> {
+    ours(app.config.urls.logout.as_ref())?;
     from_our_page(app, headers)?;
     let form::Form(params) = form::unrepeated(request, app).await?;
     let challenge = params.require("logout_challenge")?;

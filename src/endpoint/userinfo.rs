@@ -32,7 +32,7 @@ pub async fn serve(State(app): State<App>, Bearer(presented): Bearer) -> Result<
         return Err(without_openid().into());
     }
     let client = app.store.client(&grant.client_id).await?.ok_or_else(invalid)?;
-    let subject = app.subject_for(&client, &grant.subject)?;
+    let subject = app.subject_of(&client, &grant.subject, grant.seen_as.as_ref())?;
     let told = about(&grant, &scope, &subject);
     let now = app.clock.now();
     let answer = match Protection::of_userinfo(&app, &client, now).await? {
@@ -60,8 +60,8 @@ fn about(grant: &LiveGrant, scope: &Scope, subject: &Subject) -> Map<String, Val
         });
         told.extend(claims_request::told(&known, &requested.userinfo, locales));
     }
-    if let Some(Value::Object(added)) = grant.claims.as_ref().map(|claims| &claims.0) {
-        told.extend(added.clone());
+    if let Some(added) = grant.claims.as_ref() {
+        told.extend(added.0.id_token.clone());
     }
     let mut told = without_reserved(told);
     told.insert("sub".to_owned(), subject.as_str().into());

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
+mod hook;
 mod ssrf;
 
 const LIMIT: usize = 1000;

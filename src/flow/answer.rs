@@ -1,5 +1,7 @@
 //! The end of a flow: the grant, and what the client is answered with.
 
+use std::time::Duration;
+
 use super::{Flow, Outcome, handled};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -13,6 +15,8 @@ use crate::oauth::token::{Code, Due};
 use crate::registration;
 use crate::seal::Kind;
 use crate::store::client::Client;
+use crate::store::consent::Consent;
+use crate::store::db::Json;
 use crate::store::grant::NewGrant;
 use crate::store::interaction::ConsentDecision;
 
@@ -25,7 +29,7 @@ pub(super) async fn finish(
     granted: ConsentDecision,
     now: Timestamp,
 ) -> Result<Outcome, Refused> {
-    let ConsentDecision { scope, audience, claims: granted_claims } = granted;
+    let ConsentDecision { scope, audience, claims: granted_claims, session: added, record } = granted;
     let metadata = client.metadata();
     let registered = metadata.scope(&app.config.oidc.default_scope);
     let kind = flow.request.response_type;
@@ -56,15 +60,22 @@ pub(super) async fn finish(
     });
     let claims_requested = Some(claims_requested).filter(|claims| !claims.is_empty());
     let due = Due::of(&scope, claims_requested.as_ref());
+    let seen_as = match client.metadata().is_pairwise() {
+        true => app.store.forced_subject(&client.id, &session.subject).await.map_err(back)?,
+        false => None,
+    };
     let ttl = &app.config.ttl;
     let grant = NewGrant {
         id: flow.id,
         client_id: flow.request.client_id.clone(),
         subject: session.subject.clone(),
+        seen_as,
         session_id: session.id,
         scope,
         audience,
+        claims: Some(added).filter(|added| !added.is_empty()),
         claims_requested,
+        consent: record,
         authenticated_at: session.authenticated_at,
         acr: session.acr.clone(),
         amr: session.amr.0.clone(),
@@ -88,10 +99,35 @@ pub(super) async fn finish(
         if kind.gives_token() || kind.gives_id_token() {
             registration::has_got_tokens(app, client, now).await;
         }
+        remember(app, &grant, granted_claims, now).await;
         return Ok(Outcome::Answer(flow.request.reply_to, answer));
     }
     if app.store.grant(flow.id).await.map_err(back)?.is_some() {
         return Err(Refused::Page(handled()));
     }
     Err(flow.back(ErrorCode::LoginRequired.because("The session ended before the request was answered.")))
+}
+
+/// Remembers the consent, where that was wanted. Only now that the browser has come back: it is the person's own word. A
+/// failure to do so is no concern of the client: the person will be asked again.
+async fn remember(app: &App, grant: &NewGrant, claims: Vec<String>, now: Timestamp) {
+    let Some(record) = grant.consent.as_ref().filter(|record| record.remember) else { return };
+    let ends = u64::try_from(record.remember_for).ok().filter(|seconds| *seconds > 0);
+    let consent = Consent {
+        subject: grant.subject.clone(),
+        client_id: grant.client_id.clone(),
+        scope: grant.scope.clone(),
+        audience: Json(grant.audience.clone()),
+        claims: Json(claims),
+        granted_at: now,
+        expires_at: ends.map(|seconds| now + Duration::from_secs(seconds)),
+        flow_id: grant.id.to_string(),
+    };
+    let remembered = async {
+        let before = app.store.consent(&consent.subject, &consent.client_id, now).await?;
+        app.store.remember_consent(&consent.beside(before)).await
+    };
+    if let Err(error) = remembered.await {
+        tracing::warn!(%error, client = %grant.client_id, "a consent could not be remembered");
+    }
 }

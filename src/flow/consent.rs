@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use super::{Browser, Flow, Outcome, handled, proven_client, url};
 use crate::app::App;
-use crate::id::{GrantId, SessionId};
+use crate::id::SessionId;
 use crate::oauth::authorization_request::{AuthorizationRequest, Refused};
 use crate::oauth::claims_request::base_name;
 use crate::oauth::scope::Scope;
 use crate::oauth::server_metadata::path;
+use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
-use crate::store::consent::Consent;
-use crate::store::db::Json;
-use crate::store::interaction::{ConsentDecision, Decision, LoginDecision};
+use crate::store::interaction::{By, ConsentDecision, ConsentRecord, Decision, How, LoginDecision};
 use crate::store::session::Session;
 
 /// What a consent page shows.
@@ -51,7 +50,7 @@ pub async fn give_consent(
     remember: bool,
 ) -> Result<ConsentDone> {
     let (flow, session) = open(app, challenge, browser, session).await?;
-    let client = proven_client(app, &flow.request).await?;
+    proven_client(app, &flow.request).await?;
     if !granted.is_subset_of(&flow.request.scope) {
         return Err(ErrorCode::InvalidRequest.because("More was granted than the application has asked for."));
     }
@@ -67,39 +66,13 @@ pub async fn give_consent(
     }
     let audience = flow.request.audience.clone();
     let claims: Vec<String> = granted_claims.iter().map(|&name| name.to_owned()).collect();
-    let decision = ConsentDecision { scope: scope.clone(), audience: audience.clone(), claims: claims.clone() };
+    let record = ConsentRecord { handled_at: app.clock.now(), remember, ..ConsentRecord::default() };
+    let record =
+        ConsentRecord { requested_scope: (scope != flow.request.scope).then(|| flow.request.scope.clone()), ..record };
+    let session_claims = SessionClaims::default();
+    let decision = ConsentDecision { scope, audience, claims, session: session_claims, record: Some(record) };
     decide(app, &flow, session.id, &Decision::Accepted(decision)).await?;
-    if remember {
-        let now = app.clock.now();
-        let before = app.store.consent(&session.subject, &client.id, now).await?;
-        let remembered: Scope = before.iter().flat_map(|before| before.scope.iter()).chain(scope.iter()).collect();
-        let (audience, claims) = match before {
-            Some(before) => (united(before.audience.0, audience), united(before.claims.0, claims)),
-            None => (audience, claims),
-        };
-        app.store
-            .remember_consent(&Consent {
-                subject: session.subject,
-                client_id: client.id.clone(),
-                scope: remembered,
-                audience: Json(audience),
-                claims: Json(claims),
-                granted_at: now,
-                expires_at: None,
-            })
-            .await?;
-    }
     done(app, &flow)
-}
-
-/// Both, each once.
-fn united(mut before: Vec<String>, now: Vec<String>) -> Vec<String> {
-    for one in now {
-        if !before.contains(&one) {
-            before.push(one);
-        }
-    }
-    before
 }
 
 /// The person refuses; the client is told so.
@@ -128,8 +101,7 @@ pub async fn switch_account(
 ) -> Result<Outcome, Refused> {
     let (flow, _) = open(app, challenge, browser, session).await.map_err(Refused::Page)?;
     proven_client(app, &flow.request).await.map_err(Refused::Page)?;
-    let anew = Flow { id: GrantId::new(app.clock.now()), session: None, fresh: false, ..flow };
-    anew.seal(app, Kind::LoginChallenge).map(Outcome::Login)
+    flow.anew(app.clock.now()).seal(app, Kind::LoginChallenge).map(Outcome::Login)
 }
 
 /// A consent challenge opens in the browser that it was made for, while the session that it was made for is alive and the
@@ -156,8 +128,9 @@ async fn open(
 }
 
 async fn decide(app: &App, flow: &Flow, session: SessionId, consent: &Decision<ConsentDecision>) -> Result<()> {
-    let login = Decision::Accepted(LoginDecision { session });
-    if app.store.decide_consent(flow.id, &login, consent, flow.expires_at(app)).await? {
+    let now = app.clock.now();
+    let login = Decision::Accepted(LoginDecision { session, how: How::Here, context: None });
+    if app.store.decide_consent(flow.id, &login, consent, By::Page, now, flow.expires_at(app)).await? {
         Ok(())
     } else {
         Err(handled())

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::hint::{self, Hinted};
-use super::{Browser, asks_first, open};
+use super::{Browser, LONGEST_CHALLENGE, asks_first, open, seen_by};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId};
@@ -11,7 +11,6 @@ use crate::oauth::params::Params;
 use crate::oauth::response_mode::{self, ResponseMode};
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
-use crate::secret;
 use crate::store::session::Session;
 
 /// Where the browser goes when the session has ended.
@@ -35,13 +34,28 @@ pub enum Ended {
     Ask(String),
 }
 
+/// A logout as it travels in challenges and verifiers.
 #[derive(Serialize, Deserialize)]
-struct Logout {
+pub(super) struct Logout {
     browser: [u8; 16],
-    session: SessionId,
-    client: Option<ClientId>,
+    pub session: SessionId,
+    /// This one ends as well: the session that an ID token names, where it is not the one that is here.
+    named: Option<SessionId>,
+    pub client: Option<ClientId>,
     farewell: Farewell,
-    requested_at: Timestamp,
+    /// The session is this browser's.
+    is_here: bool,
+    /// A client has proven by an ID token whose session it is.
+    pub is_hinted: bool,
+    /// The request as it came, for another app.
+    pub query: String,
+    pub requested_at: Timestamp,
+}
+
+impl Logout {
+    pub fn expires_at(&self, app: &App) -> Timestamp {
+        self.requested_at + app.config.ttl.login_consent_request
+    }
 }
 
 /// The logout endpoint.
@@ -60,9 +74,33 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
         let named = named_session(app, hinted, current.as_ref())?;
         if is_proven(app, hinted, named).await? {
             let of_hint = match &current {
-                Some(current) => is_of(app, hinted, current)?,
+                Some(current) => is_of(app, hinted, current).await?,
                 None => false,
             };
+            if app.config.urls.logout.is_some() {
+                let named = match named {
+                    Some(id) => app.store.session(id, now).await?.map(|session| session.id),
+                    None => None,
+                };
+                let here = current.as_ref().filter(|_| of_hint).map(|current| current.id);
+                let farewell = if waits && !of_hint { Farewell::Ours } else { farewell };
+                // The app's own session has to end as well. Without one of ours there is nothing to ask about.
+                let Some(session) = here.or(named) else {
+                    return Ok(Ended::Done { farewell, signed_out: false });
+                };
+                let logout = Logout {
+                    browser: browser.id,
+                    session,
+                    named: named.filter(|named| *named != session),
+                    client: hinted.client.as_ref().map(|client| client.id.clone()),
+                    farewell,
+                    is_here: here.is_some(),
+                    is_hinted: true,
+                    query: params.encode(),
+                    requested_at: now,
+                };
+                return ask(app, &logout);
+            }
             // The session that the ID token names ends wherever it is: who has the token is that session's client.
             if let Some(named) = named {
                 app.store.end_session(named, now).await?;
@@ -83,11 +121,38 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
     let logout = Logout {
         browser: browser.id,
         session: current.id,
+        named: None,
         client: params.get("client_id").map(ClientId::new),
         farewell,
+        is_here: true,
+        is_hinted: false,
+        query: if app.config.urls.logout.is_some() { params.encode() } else { String::new() },
         requested_at: now,
     };
-    Ok(Ended::Ask(app.keys.live()?.sealer.seal(Kind::LogoutChallenge, &logout)))
+    ask(app, &logout)
+}
+
+fn ask(app: &App, logout: &Logout) -> Result<Ended> {
+    let challenge = app.keys.live()?.sealer.seal(Kind::LogoutChallenge, logout);
+    if challenge.len() > LONGEST_CHALLENGE {
+        return Err(ErrorCode::InvalidRequest.because("The request is too large to travel in a URL."));
+    }
+    Ok(Ended::Ask(challenge))
+}
+
+/// The visit with a `logout_verifier`: another app has let the person confirm. Twice is as good as once. Whether the
+/// browser may forget its session.
+pub async fn after_logout(
+    app: &App,
+    verifier: &str,
+    browser: Option<&Browser>,
+    session: Option<SessionId>,
+) -> Result<(Farewell, bool)> {
+    let logout = opened(app, Kind::LogoutVerifier, verifier, browser).await?;
+    if let Some(named) = logout.named {
+        app.store.end_session(named, app.clock.now()).await?;
+    }
+    finish(app, logout, session).await
 }
 
 /// The session that a hint names. A pairwise client knows it by a name of its sector, which only the session that is
@@ -113,9 +178,9 @@ async fn is_proven(app: &App, hinted: &Hinted, named: Option<SessionId>) -> Resu
 }
 
 /// Whether the person of this session is the one that the hint names, as its client knows them.
-fn is_of(app: &App, hinted: &Hinted, session: &Session) -> Result<bool> {
+async fn is_of(app: &App, hinted: &Hinted, session: &Session) -> Result<bool> {
     let seen = match &hinted.client {
-        Some(client) => app.subject_for(client, &session.subject)?,
+        Some(client) => seen_by(app, client, &session.subject).await?,
         None => session.subject.clone(),
     };
     Ok(seen == hinted.hint.subject)
@@ -158,7 +223,7 @@ pub async fn confirmation(
     challenge: &str,
     browser: Option<&Browser>,
 ) -> Result<(Option<String>, Option<String>)> {
-    let logout = opened(app, challenge, browser).await?;
+    let logout = opened(app, Kind::LogoutChallenge, challenge, browser).await?;
     let session = app.store.session(logout.session, app.clock.now()).await?;
     let user = match &session {
         Some(session) => app.store.user(&session.subject).await?,
@@ -183,9 +248,16 @@ pub async fn end(
     browser: Option<&Browser>,
     session: Option<SessionId>,
 ) -> Result<(Farewell, bool)> {
-    let logout = opened(app, challenge, browser).await?;
+    let logout = opened(app, Kind::LogoutChallenge, challenge, browser).await?;
+    finish(app, logout, session).await
+}
+
+async fn finish(app: &App, logout: Logout, session: Option<SessionId>) -> Result<(Farewell, bool)> {
     let now = app.clock.now();
     let first = app.store.end_session(logout.session, now).await?;
+    if !logout.is_here {
+        return Ok((logout.farewell, session == Some(logout.session)));
+    }
     match session.filter(|present| *present != logout.session) {
         Some(later) if first => app.store.end_session(later, now).await.map(|_| ())?,
         Some(_) => return Ok((logout.farewell, false)),
@@ -194,16 +266,15 @@ pub async fn end(
     Ok((logout.farewell, true))
 }
 
-async fn opened(app: &App, challenge: &str, browser: Option<&Browser>) -> Result<Logout> {
-    let logout: Logout = open(app, Kind::LogoutChallenge, challenge)
-        .await?
-        .ok_or_else(|| ErrorCode::NotFound.because("This request is not known."))?;
-    if !browser.is_some_and(|browser| secret::same(&browser.id, &logout.browser)) {
+async fn opened(app: &App, kind: Kind, sealed: &str, browser: Option<&Browser>) -> Result<Logout> {
+    let logout: Logout =
+        open(app, kind, sealed).await?.ok_or_else(|| ErrorCode::NotFound.because("This request is not known."))?;
+    if !browser.is_some_and(|browser| browser.is(&logout.browser)) {
         return Err(
             ErrorCode::RequestForbidden.because("This page belongs to another browser, or cookies are blocked.")
         );
     }
-    if logout.requested_at + app.config.ttl.login_consent_request <= app.clock.now() {
+    if logout.expires_at(app) <= app.clock.now() {
         return Err(ErrorCode::AlreadyHandled.because("This page has expired."));
     }
     Ok(logout)

@@ -17,7 +17,7 @@ use crate::seal::Kind;
 use crate::secret::Secret;
 use crate::store::client::Client;
 use crate::store::db::Json;
-use crate::store::interaction::{Decision, LoginDecision};
+use crate::store::interaction::{By, Decision, How, LoginDecision};
 use crate::store::session::Session;
 use crate::store::user::{User, canonical};
 
@@ -95,14 +95,15 @@ pub async fn sign_in(
         remembered: remember,
         created_at: now,
         expires_at: now + session_life(app, remember),
+        identity_provider_session_id: None,
     };
     if !app.store.insert_session(&session, &user).await? {
         return Err(SignInFailure::Wrong);
     }
     by_account.succeeded();
     by_address.succeeded();
-    let login = Decision::Accepted(LoginDecision { session: session.id });
-    if !app.store.decide_login(flow.id, &login, flow.expires_at(app)).await? {
+    let login = Decision::Accepted(LoginDecision { session: session.id, how: How::Here, context: None });
+    if !app.store.decide_login(flow.id, &login, By::Page, now, flow.expires_at(app)).await? {
         // A flow that is decided twice leaves no second session behind.
         app.store.end_session(session.id, now).await?;
         return Err(handled().into());
@@ -157,7 +158,7 @@ pub async fn refuse_login(app: &App, challenge: &str, browser: Option<&Browser>)
         error: ErrorCode::AccessDenied.as_str().to_owned(),
         description: "The person did not sign in.".to_owned(),
     };
-    if !app.store.decide_login(flow.id, &login, flow.expires_at(app)).await? {
+    if !app.store.decide_login(flow.id, &login, By::Page, now, flow.expires_at(app)).await? {
         return Err(handled());
     }
     Ok(url(app, path::AUTHORIZATION, "login_verifier", &verifier(app, &flow)?))

@@ -1,5 +1,6 @@
 //! The authorization code grant: RFC 6749 section 4.1.3, RFC 7636 section 4.6.
 
+use super::Hooked;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::issue::{self, Narrowed, Tools};
@@ -11,24 +12,24 @@ use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::{CodeClaim, Grant};
-use crate::token;
+use crate::{token, token_hook};
 
-pub async fn redeem(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
+pub async fn redeem(app: &App, client: &Client, form: &Params, id: &str) -> Result<TokenResponse> {
     let code = form.require("code")?;
-    let now = app.clock.now();
+    let mut now = app.clock.now();
     let Some(Code { grant, due }) = token::open(app, Kind::Code, code).await? else {
         return Err(ErrorCode::InvalidGrant.because("The authorization code is not known."));
     };
     // Nothing can be redeemed that could not be paid out: a missing key must not cost the client its code.
     let tools = Tools::of(app, client, grant, due, now).await?;
-    let audience = super::narrowed_audience(app, client, grant, form, now).await?;
+    let narrowed = Narrowed { scope: None, audience: super::narrowed_audience(app, client, grant, form, now).await? };
     let challenge = form.get("code_verifier").map(Challenge::of_verifier).transpose();
     let (challenge, malformed) = match challenge {
         Ok(challenge) => (challenge, None),
         // A verifier of the wrong form is a wrong verifier, and counts as one.
         Err(error) => (None, Some(error)),
     };
-    let claim = CodeClaim {
+    let claim_at = |now, claims| CodeClaim {
         grant,
         client: client.id.clone(),
         redirect_uri: form.get("redirect_uri").map(str::to_owned),
@@ -38,17 +39,29 @@ pub async fn redeem(app: &App, client: &Client, form: &Params) -> Result<TokenRe
             .may_use(GrantType::RefreshToken)
             .then(|| issue::refresh_expires_at(app, client, GrantType::AuthorizationCode, now)),
         expires_at: now + issue::access_token_life(app, client, GrantType::AuthorizationCode),
+        claims,
         now,
     };
-    let redeemed = match malformed {
-        None => app.store.redeem_code(claim.clone()).await?,
-        Some(_) => None,
-    };
-    match redeemed {
-        Some(grant) => {
-            let narrowed = Narrowed { scope: None, audience };
-            issue::tokens_of_grant(app, client, &tools, &grant, GrantType::AuthorizationCode, narrowed, now)
+    let mut claim = claim_at(now, None);
+    let mut may_fit = malformed.is_none();
+    if may_fit && token_hook::is_asked(app, GrantType::AuthorizationCode) {
+        let hooked =
+            Hooked { client, grant_type: GrantType::AuthorizationCode, form, id, tools: &tools, narrowed: &narrowed };
+        match app.store.redeemable(&claim).await? {
+            Some(row) => {
+                let claims = hooked.ask(app, &row).await?;
+                // The hook has taken its time, and tokens live from when they are issued.
+                now = app.clock.now();
+                claim = claim_at(now, claims);
+            }
+            // Nobody is asked about a code that is not good, and it is not tried again: what it lacks could come about
+            // meanwhile, and then no hook would have been asked.
+            None => may_fit = false,
         }
+    }
+    let redeemed = if may_fit { app.store.redeem_code(claim.clone()).await? } else { None };
+    match redeemed {
+        Some(grant) => issue::tokens_of_grant(app, client, &tools, &grant, GrantType::AuthorizationCode, narrowed, now),
         None => {
             let row = app.store.grant(grant).await?;
             Err(refusal(app, row, &claim, malformed, now).await?)

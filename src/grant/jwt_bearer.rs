@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::issue;
 use crate::jose::{Expect, KeySet, Token, Verified};
+use crate::oauth::client_metadata::GrantType;
 use crate::oauth::jwt_bearer::{self, Audience, Claimed};
 use crate::oauth::jwt_claims::Fault;
 use crate::oauth::params::Params;
@@ -13,13 +14,16 @@ use crate::oauth::token::TokenResponse;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::store::client::Client;
 use crate::store::trusted_issuer::TrustedIssuer;
+use crate::token_hook::{self, Asking};
 
 /// How many keys are tried for one assertion. Without a `kid`, each is another signature to check.
 const MOST_KEYS: i64 = 10;
 
+const USED: Fault = "it was used before";
+
 /// A token for the subject of the assertion. Neither ID token nor refresh token: the next assertion gives the next token
 /// (RFC 7521 section 4.1).
-pub async fn exchange(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
+pub async fn exchange(app: &App, client: &Client, form: &Params, id: &str) -> Result<TokenResponse> {
     let metadata = client.metadata();
     if metadata.is_public() {
         return Err(ErrorCode::UnauthorizedClient.because("Public clients can not use the JWT bearer grant."));
@@ -50,13 +54,33 @@ pub async fn exchange(app: &App, client: &Client, form: &Params) -> Result<Token
     if standing.is_disabled {
         return Err(wrong(client, "sub is a user who is disabled"));
     }
-    let asked = asked.without(&["openid", "offline", "offline_access"]);
-    let tokens = issue::token_of_subject(app, client, &claimed.subject, asked, &audience, now).await?;
+    let scope = asked.without(&["openid", "offline", "offline_access"]);
+    let mut ext = None;
+    if token_hook::is_asked(app, GrantType::JwtBearer) {
+        if let Some(jti) = &valid.jti
+            && app.store.grant_jti_is_spent(&claimed.issuer, jti).await?
+        {
+            return Err(wrong(client, USED));
+        }
+        let asking = Asking {
+            client,
+            grant_type: GrantType::JwtBearer,
+            form,
+            id,
+            scope: &scope,
+            audience: &audience,
+            subject: claimed.subject.as_str(),
+            grant: None,
+        };
+        ext = token_hook::ask(app, &asking).await?.map(|claims| claims.access_token).filter(|ext| !ext.is_empty());
+    }
+    let subject = &claimed.subject;
+    let tokens = issue::token_of_subject(app, client, subject, scope, &audience, ext.as_ref(), now).await?;
     // Last of all: what can not be paid out must not cost the client its assertion.
     if let Some(jti) = &valid.jti
         && !app.store.spend_grant_jti(&claimed.issuer, jti, valid.forget_at).await?
     {
-        return Err(wrong(client, "it was used before"));
+        return Err(wrong(client, USED));
     }
     Ok(tokens)
 }

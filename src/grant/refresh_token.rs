@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Hooked;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::issue::{self, Narrowed, Tools};
@@ -13,14 +14,14 @@ use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::{Grant, Rotation};
-use crate::token;
+use crate::{token, token_hook};
 
 /// How far a replica's clock may be ahead of another's.
 const SKEW: Duration = Duration::from_mins(1);
 
-pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenResponse> {
+pub async fn refresh(app: &App, client: &Client, form: &Params, id: &str) -> Result<TokenResponse> {
     let presented = form.require("refresh_token")?;
-    let now = app.clock.now();
+    let mut now = app.clock.now();
     let Some(RefreshToken { grant, generation, due }) = token::open(app, Kind::RefreshToken, presented).await? else {
         return Err(ErrorCode::InvalidGrant.because("The refresh token is not known."));
     };
@@ -35,16 +36,38 @@ pub async fn refresh(app: &App, client: &Client, form: &Params) -> Result<TokenR
         check_scope(app, client, &row.scope, asked.as_ref())?;
     }
     let audience = super::narrowed_audience(app, client, grant, form, now).await?;
-    let refresh_expires_at = issue::refresh_expires_at(app, client, GrantType::RefreshToken, now);
-    let rotation = Rotation {
-        grant,
-        client: client.id.clone(),
-        generation,
-        refresh_expires_at,
-        expires_at: refresh_expires_at.max(now + issue::access_token_life(app, client, GrantType::RefreshToken)),
-        now,
+    let rotation_at = |now, claims| {
+        let refresh_expires_at = issue::refresh_expires_at(app, client, GrantType::RefreshToken, now);
+        Rotation {
+            grant,
+            client: client.id.clone(),
+            generation,
+            refresh_expires_at,
+            expires_at: refresh_expires_at.max(now + issue::access_token_life(app, client, GrantType::RefreshToken)),
+            claims,
+            now,
+        }
     };
-    let row = match app.store.rotate_refresh(rotation).await? {
+    let mut rotation = rotation_at(now, None);
+    let mut may_fit = true;
+    if token_hook::is_asked(app, GrantType::RefreshToken) {
+        let narrowed = Narrowed { scope: asked.clone(), audience: audience.clone() };
+        let hooked =
+            Hooked { client, grant_type: GrantType::RefreshToken, form, id, tools: &tools, narrowed: &narrowed };
+        match app.store.rotatable(&rotation).await? {
+            Some(row) => {
+                let claims = hooked.ask(app, &row).await?;
+                // The hook has taken its time, and tokens live from when they are issued.
+                now = app.clock.now();
+                rotation = rotation_at(now, claims);
+            }
+            // Nobody is asked about a token that is not good. A repeat within the grace gets what the first one got, with
+            // the claims that it got.
+            None => may_fit = false,
+        }
+    }
+    let rotated = if may_fit { app.store.rotate_refresh(rotation).await? } else { None };
+    let row = match rotated {
         Some(row) => row,
         None => repeated_or_reused(app, client, app.store.grant(grant).await?, generation, now).await?,
     };

@@ -1,4 +1,6 @@
-//! The two cookies: the browser's own, long-lived, and the session's, new at every login (RFC 6265bis).
+//! The cookies: the browser's own, long-lived, and the session's, new at every login (RFC 6265bis).
+
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
@@ -14,6 +16,10 @@ use crate::seal::Kind;
 const BROWSER_LIFE: time::Duration = time::Duration::days(365);
 
 const BROWSER: &str = "hydrant_browser";
+/// Before a tab's own eight characters.
+const TAB: &str = "hydrant_browser_";
+/// Tabs that a browser opens at once when it has no cookies yet.
+const MOST_TABS: usize = 16;
 
 /// The cookies of a request, opened.
 #[derive(Debug, Default)]
@@ -27,24 +33,32 @@ impl Cookies {
     pub fn read(app: &App, headers: &HeaderMap) -> Result<Self> {
         let keys = app.keys.live()?;
         let value = |name: &str| only(headers, &full_name(&app.config, name));
+        let tab = full_name(&app.config, TAB);
         Ok(Self {
-            browser: value(BROWSER).and_then(|value| keys.sealer.open(Kind::Browser, &value)),
+            browser: Browser::of_tabs(
+                value(BROWSER).and_then(|value| keys.sealer.open(Kind::Browser, &value)),
+                // Not where subdomains share cookies: each could add a name of its own making.
+                pairs(headers)
+                    .filter(|_| app.config.serve.cookies.domain.is_none())
+                    .filter(|(name, _)| name.strip_prefix(&tab).is_some_and(|tab| tab.len() == 8))
+                    .filter_map(|(_, value)| keys.sealer.open(Kind::Browser, value))
+                    .take(MOST_TABS)
+                    .collect(),
+            ),
             session: value(&app.config.serve.cookies.session_name)
                 .and_then(|value| keys.sealer.open(Kind::Session, &value)),
         })
     }
 }
 
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
+}
+
 /// The cookie of this name, if there is exactly one: two are a sibling's tossing, and then there is none.
 fn only(headers: &HeaderMap, name: &str) -> Option<String> {
-    let mut found = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(found, _)| *found == name)
-        .map(|(_, value)| value.to_owned());
+    let mut found = pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value.to_owned());
     let first = found.next();
     if found.next().is_some() { None } else { first }
 }
@@ -82,11 +96,23 @@ pub fn set_browser(app: &App, browser: &Browser) -> Result<HeaderValue> {
     Ok(set(&app.config, BROWSER, value, Some(BROWSER_LIFE)))
 }
 
+/// Beside it, for a browser that is new: tabs that were opened at once are each told another name, and only the last one
+/// stays. This one lasts as long as what the tab was asked.
+pub fn set_tab(app: &App, browser: &Browser) -> Result<HeaderValue> {
+    let value = app.keys.live()?.sealer.seal(Kind::Browser, browser);
+    let life = time::Duration::try_from(app.config.ttl.login_consent_request).unwrap_or(BROWSER_LIFE);
+    Ok(set(&app.config, &format!("{TAB}{}", browser.tab()), value, Some(life)))
+}
+
 /// A session that is not remembered has a cookie that the browser forgets when it is closed.
 pub fn set_session(app: &App, session: SessionId, remembered: bool) -> Result<HeaderValue> {
+    set_session_for(app, session, remembered.then_some(app.config.ttl.authentication_session))
+}
+
+/// The same for a life that another app has chosen.
+pub fn set_session_for(app: &App, session: SessionId, life: Option<Duration>) -> Result<HeaderValue> {
     let value = app.keys.live()?.sealer.seal(Kind::Session, &session);
-    let life =
-        remembered.then(|| time::Duration::try_from(app.config.ttl.authentication_session).unwrap_or(BROWSER_LIFE));
+    let life = life.map(|life| time::Duration::try_from(life).unwrap_or(BROWSER_LIFE));
     Ok(set(&app.config, &app.config.serve.cookies.session_name, value, life))
 }
 

@@ -89,7 +89,7 @@ impl Policy {
 /// Documents that are public anyway (discovery, JWKS): any page may read them, without credentials.
 pub fn public_document<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router.layer(from_fn(async |request: Request, next: Next| {
-        let preflight = is_preflight(&request);
+        let preflight = is_preflight(request.method(), request.headers());
         let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -104,14 +104,15 @@ pub fn public_document<S: Clone + Send + Sync + 'static>(router: Router<S>) -> R
     }))
 }
 
-fn is_preflight(request: &Request) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ORIGIN)
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+/// Where a policy is applied, no route sees one of these.
+pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 async fn answer(State(rules): State<Arc<Rules>>, request: Request, next: Next) -> Response {
-    if is_preflight(&request) {
+    if is_preflight(request.method(), request.headers()) {
         let (parts, _) = request.into_parts();
         return rules.preflight(&parts).await;
     }

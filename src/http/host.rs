@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::client_address::trusted;
+use super::client_address::Peer;
 use super::cors::Origins;
 use super::refusal::Refusal;
 use crate::config;
@@ -60,11 +60,17 @@ impl Hosts {
         Self { names, others: if dev { Others::Loopback } else { Others::None } }
     }
 
-    /// The admin port: loopback names and the address it is bound to. Bound to every address, it can not know the names
-    /// under which a container network or a cluster reaches it, and takes those that a rebinding page can not have.
+    /// The admin port: loopback names and the address it is bound to. Bound to every address, or behind a unix socket, it
+    /// can not know the names under which a container network, a cluster or a proxy reaches it, and takes those that a
+    /// rebinding page can not have.
     pub fn admin(listener: &config::Listener) -> Self {
-        let others = if listener.host.is_unspecified() { Others::Private } else { Others::Loopback };
-        Self { names: vec![(bracketed(listener.host), listener.port)], others }
+        match listener.host {
+            config::Host::Socket(_) => Self { names: Vec::new(), others: Others::Private },
+            config::Host::Ip(host) => {
+                let others = if host.is_unspecified() { Others::Private } else { Others::Loopback };
+                Self { names: vec![(bracketed(host), listener.port)], others }
+            }
+        }
     }
 
     /// 400 for a request that names no host, several, or nonsense; 421 for one that names another.
@@ -179,13 +185,13 @@ impl Termination {
         Self(if listener.tls.is_some() { Vec::new() } else { listener.allow_termination_from.clone() })
     }
 
-    pub fn check(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub fn check(&self, peer: Peer, headers: &HeaderMap) -> Result<(), Refusal> {
         if self.0.is_empty() {
             return Ok(());
         }
         let mut schemes = headers.get_all(X_FORWARDED_PROTO).iter();
         let https = schemes.next().is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
-        if https && schemes.next().is_none() && trusted(peer, &self.0) { Ok(()) } else { Err(INSECURE) }
+        if https && schemes.next().is_none() && peer.is_trusted(&self.0) { Ok(()) } else { Err(INSECURE) }
     }
 }
 
@@ -259,6 +265,7 @@ mod tests {
     fn the_admin_port_can_not_be_reached_under_a_public_name() {
         let on_loopback = Hosts::admin(&samples::listener([127, 0, 0, 1]));
         let everywhere = Hosts::admin(&samples::listener([0, 0, 0, 0]));
+        let behind_socket = Hosts::admin(&samples::socket(std::path::Path::new("/run/hydrant.sock")));
         for (host, loopback, unspecified) in [
             ("localhost:4445", 200, 200),
             ("[::1]:4445", 200, 200),
@@ -271,6 +278,7 @@ mod tests {
         ] {
             assert_eq!(status(&on_loopback, "/", &[host]), loopback, "{host}");
             assert_eq!(status(&everywhere, "/", &[host]), unspecified, "{host}");
+            assert_eq!(status(&behind_socket, "/", &[host]), unspecified, "{host}");
         }
     }
 
@@ -300,14 +308,16 @@ mod tests {
     fn behind_proxies_only_https_is_answered() {
         let mut listener = samples::listener([0, 0, 0, 0]);
         let scheme = |scheme: &str| HeaderMap::from_iter([(X_FORWARDED_PROTO, scheme.parse().unwrap())]);
-        let proxy: IpAddr = [10, 0, 0, 1].into();
+        let proxy = Peer::Address([10, 0, 0, 1].into());
         assert!(Termination::new(&listener).check(proxy, &HeaderMap::new()).is_ok());
         listener.allow_termination_from = vec!["10.0.0.0/8".parse().unwrap()];
         let termination = Termination::new(&listener);
         assert!(termination.check(proxy, &scheme("https")).is_ok());
         assert_eq!(termination.check(proxy, &scheme("http")), Err(INSECURE));
         assert_eq!(termination.check(proxy, &HeaderMap::new()), Err(INSECURE));
-        assert_eq!(termination.check([192, 0, 2, 1].into(), &scheme("https")), Err(INSECURE));
+        assert_eq!(termination.check(Peer::Address([192, 0, 2, 1].into()), &scheme("https")), Err(INSECURE));
+        assert!(termination.check(Peer::Socket, &scheme("https")).is_ok());
+        assert_eq!(termination.check(Peer::Socket, &scheme("http")), Err(INSECURE));
         assert_eq!(INSECURE.status.as_u16(), 502);
     }
 }

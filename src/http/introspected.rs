@@ -1,7 +1,7 @@
 //! What introspection tells of a token: RFC 7662 section 2.2, with Hydra's `token_use` and `ext`.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -38,7 +38,7 @@ pub struct Details {
     pub token_type: Option<&'static str>,
     pub token_use: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ext: Option<Value>,
+    pub ext: Option<Map<String, Value>>,
 }
 
 impl Introspected {
@@ -54,7 +54,7 @@ impl Introspected {
             Active::Client { subject: Some(subject), .. } => (subject.to_string(), false),
             Active::Access { grant, .. } | Active::Refresh { grant, .. } => {
                 let Some(client) = app.store.client(&grant.client_id).await? else { return Ok(Self::INACTIVE) };
-                let subject = app.subject_for(&client, &grant.subject)?;
+                let subject = app.subject_of(&client, &grant.subject, grant.seen_as.as_ref())?;
                 (subject.to_string(), subject != grant.subject)
             }
         };
@@ -94,9 +94,11 @@ impl Details {
             | Active::Client { scope, issued_at, expires_at, .. } => (scope, *issued_at, *expires_at),
             Active::Refresh { grant, expires_at } => (&grant.scope, grant.created_at, *expires_at),
         };
-        let grant = match active {
-            Active::Access { grant, .. } | Active::Refresh { grant, .. } => Some(grant),
-            Active::Client { .. } => None,
+        let (grant, ext) = match active {
+            Active::Access { grant, .. } | Active::Refresh { grant, .. } => {
+                (Some(grant), grant.claims.as_ref().map(|claims| &claims.0.access_token))
+            }
+            Active::Client { ext, .. } => (None, ext.as_ref()),
         };
         let is_refresh = matches!(active, Active::Refresh { .. });
         let issued_at = Timestamp::seconds(issued_at);
@@ -112,10 +114,7 @@ impl Details {
             iss: issuer.to_owned(),
             token_type: (!is_refresh).then_some("Bearer"),
             token_use: if is_refresh { "refresh_token" } else { "access_token" },
-            ext: grant
-                .and_then(|grant| grant.claims.as_ref())
-                .map(|claims| claims.0.clone())
-                .filter(|claims| claims.as_object().is_some_and(|claims| !claims.is_empty())),
+            ext: ext.filter(|ext| !ext.is_empty()).cloned(),
         }
     }
 }
@@ -126,17 +125,19 @@ mod tests {
 
     use super::*;
     use crate::id::{ClientId, GrantId, SessionId, Subject};
+    use crate::oauth::session_claims::SessionClaims;
     use crate::store::db::Json;
     use crate::store::grant::LiveGrant;
 
     const AT: Timestamp = Timestamp::from_seconds(1_753_358_400);
     const END: Timestamp = Timestamp::from_seconds(1_753_362_000);
 
-    fn grant(claims: Option<Value>) -> LiveGrant {
+    fn grant(claims: Option<SessionClaims>) -> LiveGrant {
         LiveGrant {
             id: GrantId::new(AT),
             client_id: ClientId::new("web"),
             subject: Subject::new("alice"),
+            seen_as: None,
             session_id: SessionId::new(AT),
             scope: Scope::parse("openid offline").unwrap(),
             audience: Json(Vec::new()),
@@ -160,7 +161,8 @@ mod tests {
     /// hydra.md appendix A6.
     #[test]
     fn an_access_token_of_a_grant() {
-        let grant = grant(Some(json!({"tenant": "x"})));
+        let ext = json!({"tenant": "x"}).as_object().unwrap().clone();
+        let grant = grant(Some(SessionClaims { access_token: ext, ..SessionClaims::default() }));
         let (scope, audience) = (grant.scope.clone(), Vec::new());
         let active = Active::Access { scope, audience, grant, issued_at: AT, expires_at: END };
         assert_eq!(
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_refresh_token_has_a_use_and_no_type() {
-        let mut grant = grant(Some(json!({})));
+        let mut grant = grant(Some(SessionClaims::default()));
         grant.username = Some("Alice".to_owned());
         let told = json_of(&Active::Refresh { grant, expires_at: END }, "alice");
         assert_eq!((&told["token_use"], &told["username"]), (&json!("refresh_token"), &json!("Alice")));
@@ -191,6 +193,7 @@ mod tests {
             audience: vec!["https://api.example".to_owned()],
             issued_at: AT,
             expires_at: END,
+            ext: None,
         };
         let told = json_of(&active, "robot");
         assert_eq!((&told["sub"], &told["client_id"]), (&json!("robot"), &json!("robot")));

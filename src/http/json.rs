@@ -22,20 +22,37 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// The same before it is read.
+/// A body of `application/json-patch+json` (RFC 6902 section 6), or of plain JSON, which Hydra's tools send.
+pub struct PatchBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for PatchBody<T> {
+    type Rejection = JsonError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, JsonError> {
+        let bytes = read(request, state, &[JSON, "application/json-patch+json"]).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// The same as [`JsonBody`] before it is read.
 pub struct JsonBytes(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for JsonBytes {
     type Rejection = JsonError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, JsonError> {
-        if !is_json(request.headers()) {
-            let refusal = ErrorCode::InvalidRequest.because("The Content-Type must be application/json.");
-            return Err(refusal.with_status(415).into());
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable_body(&error))?;
-        Ok(Self(bytes))
+        read(request, state, &[JSON]).await.map(Self)
     }
+}
+
+const JSON: &str = "application/json";
+
+async fn read<S: Send + Sync>(request: Request, state: &S, media_types: &[&str]) -> Result<Bytes, JsonError> {
+    if !is_one_of(media_types, request.headers()) {
+        let refusal = format!("The Content-Type must be {}.", media_types.join(" or "));
+        return Err(ErrorCode::InvalidRequest.because(refusal).with_status(415).into());
+    }
+    Ok(Bytes::from_request(request, state).await.map_err(|error| unreadable_body(&error))?)
 }
 
 /// Reads a value. The error says where, and nothing of what is there.
@@ -56,10 +73,11 @@ fn describe(error: &serde_json::Error) -> Error {
     ErrorCode::InvalidRequest.because(format!("{what}{place}."))
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+fn is_one_of(media_types: &[&str], headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(Ok(one)), None) = (lines.next().map(|line| line.to_str()), lines.next()) else { return false };
-    one.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+    let named = one.split(';').next().unwrap_or_default().trim();
+    media_types.iter().any(|media_type| named.eq_ignore_ascii_case(media_type))
 }
 
 #[cfg(test)]
@@ -80,9 +98,9 @@ mod tests {
             ("", false),
         ] {
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(line))]);
-            assert_eq!(is_json(&headers), expected, "{line}");
+            assert_eq!(is_one_of(&[JSON], &headers), expected, "{line}");
         }
-        assert!(!is_json(&HeaderMap::new()));
+        assert!(!is_one_of(&[JSON], &HeaderMap::new()));
     }
 
     #[test]

@@ -1,24 +1,29 @@
-//! A port: TCP or TLS, with a bound on everything that a client can make the server wait for (RFC 9112, RFC 9113).
+//! A port: TCP, TLS or a unix socket, with a bound on everything that a client can make the server wait for (RFC 9112, RFC 9113).
 
 mod connection;
 mod drain;
+mod socket;
 
-use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::SocketAddr as UnixAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 use anyhow::{Result, anyhow};
 use axum::Router;
-use axum_server::accept::NoDelayAcceptor;
+use axum_server::accept::{Accept, DefaultAcceptor, NoDelayAcceptor};
 use axum_server::tls_rustls::RustlsAcceptor;
-use axum_server::{Handle, Server};
-use tokio::net::{TcpListener, TcpSocket};
+use axum_server::{Address as Kind, Handle, Server};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::connection::{Patience, Patient, Welcome};
+use self::connection::{Patience, Patient, Serving, Welcome};
 pub use self::drain::Drain;
+use super::client_address::Peer;
 use super::tls::Certificate;
 use crate::config;
 
@@ -37,10 +42,32 @@ const ACCEPT_WARNINGS_EVERY: Duration = Duration::from_secs(10);
 /// A socket that is bound and listening, its certificate loaded: from here on nothing of the configuration can fail.
 pub struct Bound {
     name: &'static str,
-    address: SocketAddr,
-    socket: TcpListener,
+    address: Address,
+    socket: Socket,
     certificate: Option<Certificate>,
     limits: config::Limits,
+}
+
+/// Where a port listens: the real one when the configured port is 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Ip(SocketAddr),
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Socket(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    /// The file goes before the socket is closed.
+    Unix(socket::Own, UnixListener),
 }
 
 /// Binds the port. The error is one line for the operator: which port, which address, why not.
@@ -49,9 +76,23 @@ pub async fn bind(name: &'static str, listener: &config::Listener, limits: &conf
         Some(tls) => Some(Certificate::load(tls.clone()).await.map_err(|why| anyhow!("{name} port: {why}"))?),
         None => None,
     };
-    let wanted = SocketAddr::new(listener.host, listener.port);
-    let (socket, address) = listen(wanted).map_err(|why| anyhow!("{name} port: can not listen on {wanted}: {why}"))?;
+    let (socket, address) = match &listener.host {
+        config::Host::Ip(host) => {
+            let wanted = SocketAddr::new(*host, listener.port);
+            let (socket, address) = listen(wanted).map_err(|why| refused(name, &Address::Ip(wanted), &why))?;
+            (Socket::Tcp(socket), Address::Ip(address))
+        }
+        config::Host::Socket(file) => {
+            let address = Address::Socket(file.path.clone());
+            let (own, socket) = socket::listen(file).await.map_err(|why| refused(name, &address, &why))?;
+            (Socket::Unix(own, socket), address)
+        }
+    };
     Ok(Bound { name, address, socket, certificate, limits: limits.clone() })
+}
+
+fn refused(name: &str, address: &Address, why: &io::Error) -> anyhow::Error {
+    anyhow!("{name} port: can not listen on {address}: {why}")
 }
 
 fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
@@ -64,9 +105,8 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 }
 
 impl Bound {
-    /// Where it listens: the real port when the configured one is 0.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Serves until `drain` says otherwise; returns when the last connection has ended, or had to.
@@ -74,19 +114,49 @@ impl Bound {
     /// Over TLS the client picks HTTP/1.1 or HTTP/2 by ALPN. The plain port speaks HTTP/1.1 only: HTTP/2 without TLS is
     /// what request smuggling through proxies is made of.
     pub async fn serve(self, app: Router, drain: Drain) -> io::Result<()> {
-        let scheme = if self.certificate.is_some() { "https" } else { "http" };
-        tracing::info!(port = self.name, address = %self.address, scheme, "listening");
+        let Self { name, address, socket, certificate, limits } = self;
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        tracing::info!(port = name, %address, scheme, "listening");
+        let port = Port { name, certificate, limits, app, drain };
+        match socket {
+            Socket::Tcp(socket) => port.serve(Server::<SocketAddr>::from_listener(socket), NoDelayAcceptor, None).await,
+            Socket::Unix(own, socket) => {
+                port.serve(Server::<UnixAddr>::from_listener(socket), DefaultAcceptor, Some(own)).await
+            }
+        }
+    }
+}
+
+/// What a port needs besides its socket.
+struct Port {
+    name: &'static str,
+    certificate: Option<Certificate>,
+    limits: config::Limits,
+    app: Router,
+    drain: Drain,
+}
+
+impl Port {
+    /// `plain` is how a connection begins before TLS, if there is TLS.
+    async fn serve<K, P>(self, mut server: Server<K>, plain: P, file: Option<socket::Own>) -> io::Result<()>
+    where
+        K: Kind + Into<Peer> + fmt::Debug + Send + Sync + 'static,
+        K::Stream: Send + 'static,
+        P: Accept<K::Stream, Serving, Service = Serving> + Clone + Send + Sync + 'static,
+        P::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        P::Future: Send + 'static,
+    {
         let limits = &self.limits;
+        bound_protocols(&mut server, limits);
         let handle = Handle::new();
         let permits = Arc::new(Semaphore::new(limits.connections));
         let patience = Patience { first_request: limits.header_read_timeout, idle: limits.idle_timeout };
-        let welcome = Welcome { app, permits: Arc::clone(&permits), patience };
-        let server =
-            server(self.socket, limits).handle(handle.clone()).accept_error_handler(log_failed_accepts(self.name));
-        let closing = close(handle, permits, limits.drain_timeout, drain);
+        let welcome = Welcome { app: self.app, permits: Arc::clone(&permits), patience };
+        let server = server.handle(handle.clone()).accept_error_handler(log_failed_accepts(self.name));
+        let closing = close(handle, permits, limits.drain_timeout, self.drain, file);
         match self.certificate {
             None => {
-                let server = server.acceptor(Patient(NoDelayAcceptor)).http1_only();
+                let server = server.acceptor(Patient(plain)).http1_only();
                 tokio::select! {
                     ended = server.serve(welcome) => ended,
                     () = closing => Ok(()),
@@ -95,7 +165,7 @@ impl Bound {
             Some(certificate) => {
                 let acceptor = RustlsAcceptor::new(certificate.config())
                     .handshake_timeout(limits.header_read_timeout)
-                    .acceptor(NoDelayAcceptor);
+                    .acceptor(plain);
                 let server = server.acceptor(Patient(acceptor));
                 tokio::select! {
                     ended = server.serve(welcome) => ended,
@@ -107,17 +177,21 @@ impl Bound {
     }
 }
 
-fn server(socket: TcpListener, limits: &config::Limits) -> Server<SocketAddr> {
-    let mut server = Server::from_listener(socket);
+fn bound_protocols<K: Kind>(server: &mut Server<K>, limits: &config::Limits) {
     let builder = server.http_builder();
     // hyper's timer runs from the end of the last answer on, so for all but the first request it is the idle time.
     builder.http1().max_buf_size(MAX_HEAD).header_read_timeout(limits.idle_timeout);
     builder.http2().max_concurrent_streams(100).max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX));
-    server
 }
 
 /// Ends a port in three steps: stop accepting, let requests finish, cut.
-async fn close(handle: Handle<SocketAddr>, permits: Arc<Semaphore>, drain_timeout: Duration, drain: Drain) {
+async fn close<K: Kind>(
+    handle: Handle<K>,
+    permits: Arc<Semaphore>,
+    drain_timeout: Duration,
+    drain: Drain,
+    file: Option<socket::Own>,
+) {
     drain.draining().await;
     let cut_at = Instant::now() + drain_timeout;
     tokio::select! {
@@ -126,6 +200,8 @@ async fn close(handle: Handle<SocketAddr>, permits: Arc<Semaphore>, drain_timeou
     }
     // An accept loop that waits for a permit would not hear of it, and keep the socket open.
     permits.close();
+    // While the socket is open: a server that comes after us may have made its own file by the time we have ended.
+    drop(file);
     handle.graceful_shutdown(None);
     tokio::select! {
         () = sleep_until(cut_at) => tracing::warn!("requests were still running at the end of limits.drain_timeout"),
@@ -136,11 +212,13 @@ async fn close(handle: Handle<SocketAddr>, permits: Arc<Semaphore>, drain_timeou
 }
 
 /// Without a peer it is the accept loop itself that fails; with one, a handshake that nobody needs to hear of.
-fn log_failed_accepts(name: &'static str) -> impl Fn(Option<&SocketAddr>, &io::Error) + Send + Sync + 'static {
+fn log_failed_accepts<K: fmt::Debug>(
+    name: &'static str,
+) -> impl Fn(Option<&K>, &io::Error) + Send + Sync + use<K> + 'static {
     let last = Mutex::new(None::<Instant>);
     move |peer, why| {
         if let Some(peer) = peer {
-            tracing::debug!(port = name, %peer, error = %why, "a connection did not come about");
+            tracing::debug!(port = name, ?peer, error = %why, "a connection did not come about");
             return;
         }
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,7 +9,7 @@ mod tests;
 
 use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,12 +25,14 @@ use tracing::Instrument as _;
 
 pub use self::request_id::{RequestId, X_REQUEST_ID};
 use self::request_log::RequestLog;
-use super::client_address::{self, ClientAddress};
-use super::cors::Origins;
+use super::admin_access::{self, Caller, Gate};
+use super::client_address::{self, ClientAddress, Peer};
+use super::cors::{self, Origins};
 use super::host::{self, Hosts, Termination};
 use super::listener::Drain;
 use super::refusal::Refusal;
 use crate::config::{self, Config};
+use crate::metrics::{self, Metrics};
 use crate::oauth;
 
 /// Bytes of a request's target; more is 414. What does not fit here is for a pushed authorization request.
@@ -39,6 +41,9 @@ const MAX_TARGET: usize = 16 * 1024;
 const READINESS: &str = "/health/ready";
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+const UNNAMED: &str = "the proxy before the unix socket sends no X-Forwarded-For: all callers count as one, and limits \
+                       per address (limits.login.per_address) stop everybody together";
 
 const REFUSED_METHOD: Refusal =
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "This server does not take this method.");
@@ -53,52 +58,89 @@ pub struct Options {
     proxies: Vec<ipnet::IpNet>,
     /// On the admin port: the origins whose pages may call it.
     browsers: Option<Origins>,
+    /// On the admin port, where tokens are listed.
+    gate: Option<Gate>,
+    port: Port,
+    metrics: Metrics,
     /// Whether browsers come over https: then they are told to stay there.
     https: bool,
     body: usize,
     request_timeout: Duration,
     silent_health: bool,
     drain: Drain,
+    /// Whether the operator was told that the proxy before a socket names nobody.
+    told: Once,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Port {
+    Public,
+    Admin,
 }
 
 impl Options {
-    pub fn public(config: &Config, drain: Drain) -> Self {
-        let https = config.urls.issuer_url.scheme() == "https";
-        let hosts = Hosts::public(&config.urls, config.dev);
-        Self::new(&config.serve.public, &config.limits, hosts, None, https, drain)
+    /// A pattern without what is written in several ways.
+    fn route_of<'a>(&self, pattern: &'a str) -> &'a str {
+        match self.port {
+            Port::Public => pattern,
+            Port::Admin => admin_access::bare(pattern),
+        }
     }
 
-    pub fn admin(config: &Config, drain: Drain) -> Self {
+    fn requests(&self) -> &metrics::Http {
+        match self.port {
+            Port::Public => self.metrics.public(),
+            Port::Admin => self.metrics.admin(),
+        }
+    }
+
+    pub fn public(config: &Config, metrics: &Metrics, drain: Drain) -> Self {
+        let https = config.urls.issuer_url.scheme() == "https";
+        let hosts = Hosts::public(&config.urls, config.dev);
+        Self::new(&config.serve.public, &config.limits, hosts, https, metrics, drain)
+    }
+
+    pub fn admin(config: &Config, metrics: &Metrics, drain: Drain) -> Self {
         let listener = &config.serve.admin;
         let cors = &listener.cors;
         let browsers = if cors.enabled { Origins::new(&cors.allowed_origins) } else { Origins::none() };
-        Self::new(listener, &config.limits, Hosts::admin(listener), Some(browsers), listener.tls.is_some(), drain)
+        let hosts = Hosts::admin(listener);
+        Self {
+            browsers: Some(browsers),
+            gate: Gate::new(&config.serve.admin_tokens),
+            port: Port::Admin,
+            ..Self::new(listener, &config.limits, hosts, listener.tls.is_some(), metrics, drain)
+        }
     }
 
     fn new(
         listener: &config::Listener,
         limits: &config::Limits,
         hosts: Hosts,
-        browsers: Option<Origins>,
         https: bool,
+        metrics: &Metrics,
         drain: Drain,
     ) -> Self {
         Self {
             hosts,
             termination: Termination::new(listener),
             proxies: listener.allow_termination_from.clone(),
-            browsers,
+            browsers: None,
+            gate: None,
+            port: Port::Public,
+            metrics: metrics.clone(),
             https,
             body: limits.body,
             request_timeout: limits.request_timeout,
             silent_health: listener.request_log_disable_for_health,
             drain,
+            told: Once::new(),
         }
     }
 
-    /// Everything that can be wrong with a request before it is anybody's. Probes come from orchestrators: by address, in
-    /// plain http, from anywhere.
-    fn check(&self, parts: &Parts) -> Result<(), Refusal> {
+    /// Everything that can be wrong with a request before it is anybody's; and whose it is, on a port that asks. Probes
+    /// come from orchestrators: by address, in plain http, from anywhere.
+    fn check(&self, parts: &Parts) -> Result<Option<Caller>, Refusal> {
         if matches!(parts.method, Method::TRACE | Method::CONNECT) {
             return Err(REFUSED_METHOD);
         }
@@ -107,17 +149,38 @@ impl Options {
         }
         if is_health(parts.uri.path()) {
             let draining = parts.uri.path() == READINESS && self.drain.is_draining();
-            return if draining { Err(Refusal::unavailable("The server is shutting down.")) } else { Ok(()) };
+            return if draining { Err(Refusal::unavailable("The server is shutting down.")) } else { Ok(None) };
         }
         self.hosts.check(parts)?;
         self.termination.check(client_address::peer(&parts.extensions), &parts.headers)?;
         if let Some(allowed) = &self.browsers {
             host::check_browser(parts, allowed)?;
         }
+        let caller = match &self.gate {
+            // Browsers send no token with it, and the CORS layer answers it before any route.
+            Some(_) if self.is_preflight(parts) => None,
+            Some(gate) => gate.admit(parts)?,
+            None => None,
+        };
         if declared_length(&parts.headers).is_some_and(|length| length > self.body as u64) {
             return Err(TOO_LARGE);
         }
-        Ok(())
+        Ok(caller)
+    }
+
+    /// Only the public port counts anybody by address, and a probe is nobody's.
+    fn look_for_names(&self, peer: Peer, client: ClientAddress, path: &str) {
+        let unnamed = peer == Peer::Socket && client.0.is_unspecified();
+        if unnamed && self.port == Port::Public && !is_health(path) {
+            self.told.call_once(|| tracing::warn!("{UNNAMED}"));
+        }
+    }
+
+    /// From an origin that may call.
+    fn is_preflight(&self, parts: &Parts) -> bool {
+        let origin = parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        let allowed = origin.zip(self.browsers.as_ref()).is_some_and(|(origin, allowed)| allowed.contains(origin));
+        allowed && cors::is_preflight(&parts.method, &parts.headers)
     }
 }
 
@@ -130,35 +193,39 @@ pub fn layers<S: Clone + Send + Sync + 'static>(router: Router<S>, options: Opti
 async fn surround(State(options): State<Arc<Options>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let id = RequestId::of(&parts.headers);
-    let client = ClientAddress::of(client_address::peer(&parts.extensions), &parts.headers, &options.proxies);
+    let peer = client_address::peer(&parts.extensions);
+    let client = ClientAddress::of(peer, &parts.headers, &options.proxies);
     let silent = options.silent_health && is_health(parts.uri.path());
-    let log = RequestLog::start(&parts, client.0, id.clone(), silent);
+    let mut log = RequestLog::start(&options, &parts, client.0, id.clone(), silent);
     let version = parts.version;
 
     let mut response = match options.check(&parts) {
         Err(REFUSED_METHOD) => ([(header::ALLOW, METHODS)], REFUSED_METHOD).into_response(),
         Err(refusal) => refusal.into_response(),
-        Ok(()) => {
+        Ok(caller) => {
+            options.look_for_names(peer, client, parts.uri.path());
             parts.extensions.insert(client);
             parts.extensions.insert(id.clone());
             // For the error page, which shows it: ours from here on, whatever the caller sent.
             parts.headers.extend(id.header().map(|value| (X_REQUEST_ID, value)));
             let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
-            let span = tracing::error_span!("request", id = id.as_str());
-            within(options.request_timeout, next.run(Request::from_parts(parts, body)).instrument(span)).await
+            let span = tracing::error_span!("request", id = id.as_str(), admin = caller.as_deref());
+            log.caller = caller;
+            within(&options, next.run(Request::from_parts(parts, body)).instrument(span)).await
         }
     };
     response = speak_json(response);
     headers(response.headers_mut(), &options, &id, version);
-    log.finish(response.status());
+    log.finish(response.status(), response.body().size_hint().exact());
     response
 }
 
 /// A panic is a 500 that says nothing; an endpoint that takes too long is dropped, and with it whatever it waits for.
-async fn within(limit: Duration, endpoint: impl Future<Output = Response>) -> Response {
-    match tokio::time::timeout(limit, AssertUnwindSafe(endpoint).catch_unwind()).await {
+async fn within(options: &Options, endpoint: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(options.request_timeout, AssertUnwindSafe(endpoint).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
+            options.metrics.panicked();
             Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "The server met an unexpected condition.")
                 .into_response()
         }

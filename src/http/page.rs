@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::Markup;
+use url::Url;
 
 use super::answer::{self, JsonError};
 use super::middleware::X_REQUEST_ID;
@@ -63,6 +64,14 @@ pub fn client_card<'a>(client: &'a Client, redirect_host: &'a str, logo: Option<
 pub fn logo(app: &App, client: &Client) -> Option<String> {
     let id = percent_encoding::utf8_percent_encode(client.id.as_str(), percent_encoding::NON_ALPHANUMERIC);
     (!client.metadata().logo_uri.is_empty()).then(|| format!("{}/ui/logo/{id}", base(app)))
+}
+
+/// A page of ours is not there where another app has its place.
+pub fn ours(elsewhere: Option<&Url>) -> Result<()> {
+    match elsewhere {
+        None => Ok(()),
+        Some(_) => Err(ErrorCode::NotFound.because("This page is another application's here.")),
+    }
 }
 
 /// The second line of defence behind challenge and cookie: a form of ours is sent by a page of ours (Fetch Metadata,

@@ -9,11 +9,18 @@ pub struct Refusal {
     pub status: StatusCode,
     pub error: &'static str,
     pub description: &'static str,
+    /// `WWW-Authenticate`.
+    pub challenge: Option<&'static str>,
 }
 
 impl Refusal {
     pub const fn new(status: StatusCode, error: &'static str, description: &'static str) -> Self {
-        Self { status, error, description }
+        Self { status, error, description, challenge: None }
+    }
+
+    #[must_use]
+    pub const fn challenging(self, challenge: &'static str) -> Self {
+        Self { challenge: Some(challenge), ..self }
     }
 
     pub const fn bad_request(description: &'static str) -> Self {
@@ -27,11 +34,14 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self { status, error, description } = self;
+        let Self { status, error, description, challenge } = self;
         let body = format!("{{\"error\":\"{error}\",\"error_description\":\"{description}\"}}");
         let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

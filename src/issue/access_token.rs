@@ -1,5 +1,7 @@
 //! Access tokens, sealed or as JWTs (RFC 9068). Neither is stored.
 
+use serde_json::{Map, Value};
+
 use super::{Narrowed, Tools};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -11,7 +13,7 @@ use crate::oauth::access_token::JwtAccessToken;
 use crate::oauth::scope::Scope;
 use crate::oauth::token::AccessToken;
 use crate::oauth::{Error, Result};
-use crate::seal::Kind;
+use crate::seal::{self, Kind};
 use crate::store::client::Client;
 use crate::store::grant::Grant;
 
@@ -65,12 +67,12 @@ pub(super) fn of_grant(
         expires_at,
     };
     let Form::Jwt(alg) = tools.form else { return Ok(tools.live.sealer.seal(Kind::AccessToken, &token)) };
-    let subject = app.subject_for(client, &grant.subject)?;
+    let subject = app.subject_of(client, &grant.subject, grant.seen_as.as_ref())?;
     let claims = JwtAccessToken {
         auth_time: Some(grant.authenticated_at.seconds()),
         acr: grant.acr.as_deref(),
         amr: &grant.amr.0,
-        ext: grant.claims.as_ref().map(|claims| &claims.0),
+        ext: grant.claims.as_ref().map(|claims| &claims.0.access_token).filter(|ext| !ext.is_empty()),
         ..JwtAccessToken::of(
             &token,
             &app.config.urls.issuer,
@@ -90,6 +92,8 @@ pub(super) struct Alone<'a> {
     pub subject: Option<&'a Subject>,
     pub scope: &'a Scope,
     pub audience: &'a [String],
+    /// What a token hook added.
+    pub ext: Option<&'a Map<String, Value>>,
 }
 
 pub(super) fn without_grant(
@@ -100,42 +104,55 @@ pub(super) fn without_grant(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<String> {
-    let Alone { subject, scope, audience } = *alone;
+    let Alone { subject, scope, audience, ext } = *alone;
     let live = app.keys.live()?;
     // The id tells the millisecond, which `iat` of a JWT does not, and which the client's cut-off is compared with.
     let issued_at = client.issues_at(now);
-    let (id, client_id) = (TokenId::new(issued_at), client.id.clone());
-    let (scope_of_token, audience_of_token) = (scope.clone(), audience.to_vec());
+    let (id, owner) = (TokenId::new(issued_at), client.id.clone());
+    let (kept_scope, kept_audience) = (scope.clone(), audience.to_vec());
+    let kept_ext = ext.map(serde_json::to_string).transpose().map_err(Error::internal)?;
     let token = match subject {
         None => AccessToken::Client {
             id,
-            client: client_id,
-            scope: scope_of_token,
-            audience: audience_of_token,
+            client: owner,
+            scope: kept_scope,
+            audience: kept_audience,
             issued_at,
             expires_at,
+            ext: kept_ext,
         },
         // Not pairwise (OpenID Connect Core section 8): the client has said itself whom it means.
         Some(subject) => AccessToken::Asserted {
             id,
-            client: client_id,
+            client: owner,
             subject: subject.clone(),
-            scope: scope_of_token,
-            audience: audience_of_token,
+            scope: kept_scope,
+            audience: kept_audience,
             issued_at,
             expires_at,
+            ext: kept_ext,
         },
     };
-    let Form::Jwt(alg) = form else { return Ok(live.sealer.seal(Kind::AccessToken, &token)) };
-    let claims = JwtAccessToken::of(
-        &token,
-        &app.config.urls.issuer,
-        subject.map_or(client.id.as_str(), Subject::as_str),
-        &client.id,
-        scope,
-        audience,
-        app.config.strategies.scope_claim,
-    );
+    let Form::Jwt(alg) = form else {
+        let sealed = live.sealer.seal(Kind::AccessToken, &token);
+        if sealed.len() > seal::LONGEST {
+            tracing::error!(client = %client.id, "what a hook added makes an access token longer than 8 KiB");
+            return Err(Error::internal("the access token would be longer than 8 KiB"));
+        }
+        return Ok(sealed);
+    };
+    let claims = JwtAccessToken {
+        ext,
+        ..JwtAccessToken::of(
+            &token,
+            &app.config.urls.issuer,
+            subject.map_or(client.id.as_str(), Subject::as_str),
+            &client.id,
+            scope,
+            audience,
+            app.config.strategies.scope_claim,
+        )
+    };
     sign(&live, alg, &claims, now)
 }
 

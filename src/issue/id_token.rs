@@ -15,6 +15,8 @@ use crate::store::grant::Grant;
 
 /// The largest ID token: relying parties keep it in headers and cookies.
 const LARGEST: usize = 16 * 1024;
+/// As much of claims has room in every ID token, an encrypted one too.
+pub(super) const SMALL: usize = 4 * 1024;
 
 /// What an ID token is about.
 pub(super) struct About<'a> {
@@ -37,7 +39,7 @@ pub(super) fn make(app: &App, client: &Client, tools: &Tools, about: &About<'_>,
     let grant = about.grant;
     let protection = tools.id_token.as_ref().ok_or_else(|| Error::internal("an ID token was not foreseen"))?;
     let life = client.metadata().lifespan(about.by, TokenKind::Id).unwrap_or(app.config.ttl.id_token);
-    let subject = app.subject_for(client, &grant.subject)?;
+    let subject = app.subject_of(client, &grant.subject, grant.seen_as.as_ref())?;
     let session = app.session_for(client, grant.session_id)?;
     let hash = |value: Option<&str>| Some(jose::left_half_hash(protection.hash_alg()?, value?));
     let claims = IdToken {
@@ -76,8 +78,8 @@ fn extra(known: &Map<String, Value>, about: &About<'_>) -> Map<String, Value> {
         extra.extend(requested.iter().flat_map(|asked| claims_request::told(known, &asked.userinfo, locales)));
     }
     extra.extend(requested.iter().flat_map(|asked| claims_request::told(known, &asked.id_token, locales)));
-    if let Some(Value::Object(added)) = grant.claims.as_ref().map(|claims| &claims.0) {
-        extra.extend(added.clone());
+    if let Some(added) = grant.claims.as_ref() {
+        extra.extend(added.0.id_token.clone());
     }
     without_reserved(extra)
 }

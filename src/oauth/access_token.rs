@@ -35,7 +35,7 @@ pub struct JwtAccessToken<'a> {
     pub amr: &'a [String],
     /// What the consent added; Hydra's name for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ext: Option<&'a Value>,
+    pub ext: Option<&'a Map<String, Value>>,
     /// The grant that it is of, and that grant's generation: what revocation goes by. Not there for a token without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<String>,
@@ -102,10 +102,11 @@ pub fn read(claims: &Map<String, Value>, issuer: &str) -> Option<AccessToken> {
     let (issued_at, expires_at) = (id.made_at(), time("exp")?);
     let Some(gid) = text("gid") else {
         let (client, subject) = (ClientId::new(text("client_id")?), Subject::new(text("sub")?));
+        let ext = claims.get("ext").filter(|ext| ext.is_object()).map(Value::to_string);
         // Without a person the subject is the client (section 2.2), and no person is called like one.
         return Some(match subject.as_str() == client.as_str() {
-            true => AccessToken::Client { id, client, scope, audience, issued_at, expires_at },
-            false => AccessToken::Asserted { id, client, subject, scope, audience, issued_at, expires_at },
+            true => AccessToken::Client { id, client, scope, audience, issued_at, expires_at, ext },
+            false => AccessToken::Asserted { id, client, subject, scope, audience, issued_at, expires_at, ext },
         });
     };
     let (grant, generation) = match gid.split_once('.') {
@@ -164,6 +165,7 @@ mod tests {
             audience: Vec::new(),
             issued_at: now,
             expires_at,
+            ext: None,
         };
         let mut written = claims(&own, &Scope::default(), &[], ScopeClaim::Both);
         written["sub"] = "web".into();
@@ -171,6 +173,10 @@ mod tests {
         assert!(!written.contains_key("scope") && !written.contains_key("scp") && !written.contains_key("gid"));
         assert_eq!(read(&written, ISSUER), Some(own));
         assert_eq!(read(&written, "https://other.example"), None);
+        let mut told = written;
+        told.insert("ext".to_owned(), serde_json::json!({ "tenant": "x" }));
+        let ext = read(&told, ISSUER).and_then(|token| token.ext());
+        assert_eq!(ext, serde_json::json!({ "tenant": "x" }).as_object().cloned());
         let asserted = AccessToken::Asserted {
             id,
             client: ClientId::new("web"),
@@ -179,6 +185,7 @@ mod tests {
             audience: audience.clone(),
             issued_at: now,
             expires_at,
+            ext: None,
         };
         let written = claims(&asserted, &scope, &audience, ScopeClaim::Both);
         assert!(!written.contains_key("gid"));

@@ -68,6 +68,8 @@ pub struct Prompt {
     pub login: bool,
     pub consent: bool,
     pub select_account: bool,
+    /// The person wants to register first: Hydra's word for OpenID Connect's `prompt=create`, where a login app takes it.
+    pub registration: bool,
 }
 
 /// How a request is refused.
@@ -94,6 +96,8 @@ pub struct Context<'a> {
     pub supported_claims: &'a [String],
     /// Whom `id_token_hint` names, if it is an ID token of ours.
     pub hinted: Option<&'a Subject>,
+    /// People sign in at a page of ours. Another app may know more `acr` values, and may let people register.
+    pub own_login: bool,
 }
 
 impl ReplyTo {

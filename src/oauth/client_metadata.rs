@@ -208,6 +208,11 @@ impl ClientMetadata {
         if self.scope.is_empty() { default.iter().collect() } else { self.scope.split(' ').collect() }
     }
 
+    /// Whether the client knows people by names of its own (OpenID Connect Core section 8).
+    pub fn is_pairwise(&self) -> bool {
+        self.subject_type == "pairwise"
+    }
+
     pub fn is_public(&self) -> bool {
         self.auth_method() == AuthMethod::None
     }

@@ -36,6 +36,8 @@ pub enum ErrorCode {
     RequestForbidden,
     /// Hydra's, of its trusted issuers.
     MissingRequiredParameter,
+    /// What is asked about has expired (Hydra: 401).
+    RequestUnauthorized,
     NotFound,
     Conflict,
     /// A request that was answered before (Hydra: 410).
@@ -77,6 +79,7 @@ impl ErrorCode {
             Self::UnapprovedSoftwareStatement => "unapproved_software_statement",
             Self::RequestForbidden => "request_forbidden",
             Self::MissingRequiredParameter => "missing_required_parameter",
+            Self::RequestUnauthorized => "request_unauthorized",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::AlreadyHandled => "request_already_handled",
@@ -89,7 +92,7 @@ impl ErrorCode {
     /// RFC 6749 section 5.2: 400, but 401 where client authentication failed.
     pub const fn status(self) -> u16 {
         match self {
-            Self::InvalidClient | Self::InvalidToken => 401,
+            Self::InvalidClient | Self::InvalidToken | Self::RequestUnauthorized => 401,
             Self::AccessDenied | Self::InsufficientScope | Self::RequestForbidden => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,

@@ -1,6 +1,6 @@
 //! What a flow needs next from the person: OpenID Connect Core section 3.1.2.3 and 3.1.2.4.
 
-use super::authorization_request::AuthorizationRequest;
+use super::authorization_request::{AuthorizationRequest, Prompt};
 use super::claims_request::base_name;
 use super::client_metadata::ClientMetadata;
 use super::scope::Scope;
@@ -81,7 +81,8 @@ fn suffices(request: &AuthorizationRequest, present: Present<'_>, now: Timestamp
     if present.in_this_flow {
         return true;
     }
-    let forced = request.prompt.login || request.prompt.select_account;
+    let Prompt { login, select_account, registration, .. } = request.prompt;
+    let forced = login || select_account || registration;
     let too_old =
         request.max_age.is_some_and(|age| now.since(present.authenticated_at).as_secs() >= age.max(1) || age == 0);
     !(forced || too_old) && is_asked_for(request, present) && reaches_acr(request, present)
@@ -148,6 +149,7 @@ mod tests {
             response_types: &[ResponseType::Code],
             supported_claims: &[],
             hinted: hinted.as_ref(),
+            own_login: true,
         };
         validate(&params, &ClientId::new("web"), &context).unwrap()
     }

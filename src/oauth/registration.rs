@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::client_metadata::{AuthMethod, ClientMetadata, GrantType, Rules, check_secret};
+use super::client_metadata::{AuthMethod, ClientMetadata, GrantType, Lifespan, Rules, check_secret};
 use super::response_mode::ResponseType;
 use super::scope::Scope;
 use super::{Error, ErrorCode, Result};
@@ -42,6 +42,14 @@ struct Privileges {
     tls_client_auth_san_uri: Value,
     tls_client_auth_san_ip: Value,
     tls_client_auth_san_email: Value,
+}
+
+/// The registration that a request replaces.
+#[derive(Clone, Copy, Debug)]
+pub struct Before<'a> {
+    pub metadata: &'a ClientMetadata,
+    /// The operator has made the client, and may have given it what clients can not register themselves.
+    pub is_operators: bool,
 }
 
 impl Request {
@@ -82,20 +90,37 @@ impl Request {
     }
 
     /// What is registered, with every default filled in (RFC 7591 section 3.2.1).
-    /// `before` is the registration that this one replaces: what was given to it may be sent back.
-    pub fn metadata(&self, oidc: &Oidc, rules: &Rules, before: Option<&ClientMetadata>) -> Result<ClientMetadata> {
-        let has = before.map_or(&[][..], |before| &before.audience);
-        self.refuse_privileges(&oidc.registration, has)?;
+    ///
+    /// What was given to the registration before may be sent back (RFC 7592 section 2.2). What the operator has given to a
+    /// client of his stays with it, sent back or not; but that people need not be asked holds for the redirect URIs that he
+    /// knew.
+    pub fn metadata(&self, oidc: &Oidc, rules: &Rules, before: Option<Before<'_>>) -> Result<ClientMetadata> {
+        let given = before.filter(|before| before.is_operators).map(|before| before.metadata);
+        let has = before.map_or(&[][..], |before| &before.metadata.audience);
+        self.refuse_privileges(&oidc.registration, given.unwrap_or(&ClientMetadata::default()), has)?;
         let mut metadata = complete(self.metadata.clone(), &oidc.default_scope);
         metadata.audience.clone_from(&oidc.registration.allowed_audience);
-        check_policy(&metadata, &oidc.registration, &oidc.default_scope)?;
+        if let Some(given) = given {
+            let is_known = metadata.redirect_uris.iter().all(|uri| given.redirect_uris.contains(uri));
+            metadata.audience.clone_from(&given.audience);
+            metadata.owner.clone_from(&given.owner);
+            metadata.metadata.clone_from(&given.metadata);
+            metadata.access_token_strategy.clone_from(&given.access_token_strategy);
+            metadata.lifespans.clone_from(&given.lifespans);
+            metadata.skip_consent = given.skip_consent && is_known;
+            metadata.skip_logout_consent = given.skip_logout_consent;
+        }
+        check_policy(&metadata, given, &oidc.registration, &oidc.default_scope)?;
         metadata.validate(rules)?;
         check_redirect_uris(&metadata)?;
-        check_logo(metadata)
+        match given {
+            Some(given) if given.logo_uri == metadata.logo_uri => Ok(metadata),
+            _ => check_logo(metadata),
+        }
     }
 
-    /// DR-04.
-    fn refuse_privileges(&self, policy: &Registration, has: &[String]) -> Result<()> {
+    /// DR-04. `given`: what the operator has given to the client; `has`: its audience, whoever it is from.
+    fn refuse_privileges(&self, policy: &Registration, given: &ClientMetadata, has: &[String]) -> Result<()> {
         let metadata = &self.metadata;
         let is_set = |value: &Value| match value {
             Value::Null | Value::Bool(false) => false,
@@ -104,13 +129,17 @@ impl Request {
             _ => true,
         };
         let is_theirs = |one: &String| policy.allowed_audience.contains(one) || has.contains(one);
+        let is_new = |value: &String, given: &String| !value.is_empty() && value != given;
         let theirs = [
-            ("skip_consent", metadata.skip_consent),
-            ("skip_logout_consent", metadata.skip_logout_consent == Some(true)),
-            ("metadata", is_set(&metadata.metadata)),
-            ("access_token_strategy", !metadata.access_token_strategy.is_empty()),
+            ("skip_consent", metadata.skip_consent && !given.skip_consent),
+            (
+                "skip_logout_consent",
+                metadata.skip_logout_consent == Some(true) && given.skip_logout_consent != Some(true),
+            ),
+            ("metadata", is_set(&metadata.metadata) && metadata.metadata != given.metadata),
+            ("access_token_strategy", is_new(&metadata.access_token_strategy, &given.access_token_strategy)),
             ("audience", !metadata.audience.iter().all(is_theirs)),
-            ("owner", !metadata.owner.is_empty()),
+            ("owner", is_new(&metadata.owner, &given.owner)),
             ("is_first_party", is_set(&self.privileges.is_first_party)),
             ("tls_client_auth_subject_dn", is_set(&self.privileges.tls_client_auth_subject_dn)),
             ("tls_client_auth_san_dns", is_set(&self.privileges.tls_client_auth_san_dns)),
@@ -118,7 +147,8 @@ impl Request {
             ("tls_client_auth_san_ip", is_set(&self.privileges.tls_client_auth_san_ip)),
             ("tls_client_auth_san_email", is_set(&self.privileges.tls_client_auth_san_email)),
         ];
-        let lifespan = metadata.lifespans.iter().next().map(|(field, _)| field);
+        let is_given = |own: &(&str, Lifespan)| given.lifespans.iter().any(|given| given == *own);
+        let lifespan = metadata.lifespans.iter().find(|own| !is_given(own)).map(|(field, _)| field);
         match theirs.into_iter().find_map(|(field, set)| set.then_some(field)).or(lifespan) {
             Some(field) => Err(refused(format!("Field {field} can not be set for dynamic client registration."))),
             None => Ok(()),
@@ -144,9 +174,15 @@ fn complete(metadata: ClientMetadata, default_scope: &[String]) -> ClientMetadat
     metadata
 }
 
-/// What the operator lets strangers register.
-fn check_policy(metadata: &ClientMetadata, policy: &Registration, default_scope: &[String]) -> Result<()> {
-    if metadata.grant_types.iter().any(|grant| !policy.allowed_grant_types.contains(grant)) {
+/// What the operator lets strangers register, and what he has `given` to a client of his.
+fn check_policy(
+    metadata: &ClientMetadata,
+    given: Option<&ClientMetadata>,
+    policy: &Registration,
+    default_scope: &[String],
+) -> Result<()> {
+    let has_grant = |grant: &String| given.is_some_and(|given| given.grant_types.contains(grant));
+    if metadata.grant_types.iter().any(|grant| !policy.allowed_grant_types.contains(grant) && !has_grant(grant)) {
         return Err(refused(format!(
             "A value of field grant_types can not be registered by clients themselves, only [{}] can.",
             policy.allowed_grant_types.join(" ")
@@ -159,7 +195,9 @@ fn check_policy(metadata: &ClientMetadata, policy: &Registration, default_scope:
         return Err(refused("A client without authentication can not have the grant type of RFC 7523."));
     }
     let scope = Scope::parse(&metadata.scope).map_err(|_| refused("Field scope is not a list of scope values."))?;
-    let may = |word: &str| policy.allowed_scope.iter().chain(default_scope).any(|allowed| allowed == word);
+    let has_scope = |word: &str| given.is_some_and(|given| given.scope.split(' ').any(|given| given == word));
+    let may =
+        |word: &str| policy.allowed_scope.iter().chain(default_scope).any(|allowed| allowed == word) || has_scope(word);
     if !scope.iter().all(may) {
         return Err(refused("A value of field scope can not be registered by clients themselves."));
     }

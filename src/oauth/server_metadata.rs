@@ -77,6 +77,8 @@ pub struct ServerMetadata {
     pub id_token_signed_response_alg: Vec<String>,
     pub userinfo_signed_response_alg: Vec<String>,
 
+    /// Empty where another app signs people in: what it can reach is not ours to say.
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
     pub acr_values_supported: &'static [&'static str],
     pub claims_parameter_supported: bool,
     pub request_parameter_supported: bool,
@@ -123,7 +125,11 @@ impl ServerMetadata {
             grant_types_supported: rules.grant_types.clone(),
             code_challenge_methods_supported: pkce::METHODS,
             authorization_response_iss_parameter_supported: true,
-            prompt_values_supported: &["none", "login", "consent", "select_account"],
+            // A login app may let people register (Initiating User Registration via OpenID Connect 1.0).
+            prompt_values_supported: match urls.login {
+                None => &["none", "login", "consent", "select_account"],
+                Some(_) => &["none", "login", "consent", "select_account", "create"],
+            },
             ui_locales_supported: &["en"],
 
             token_endpoint_auth_methods_supported: rules.auth_methods.clone(),
@@ -148,7 +154,7 @@ impl ServerMetadata {
             id_token_signed_response_alg: rules.id_token_algs.clone(),
             userinfo_signed_response_alg: rules.userinfo_algs.clone(),
 
-            acr_values_supported: acr::SUPPORTED,
+            acr_values_supported: if urls.login.is_none() { acr::SUPPORTED } else { &[] },
             claims_parameter_supported: true,
             request_parameter_supported: rules.request_by_value,
             request_uri_parameter_supported: rules.request_by_reference,
@@ -202,6 +208,10 @@ mod tests {
             issuer: issuer.to_owned(),
             issuer_url: issuer.parse().unwrap(),
             public: "https://op.example".to_owned(),
+            login: None,
+            registration: None,
+            consent: None,
+            logout: None,
             post_logout_redirect: None,
             error: None,
         };

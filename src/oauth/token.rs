@@ -1,6 +1,7 @@
 //! The payloads of sealed tokens and codes, and the token endpoint's answer (RFC 6749 section 5.1).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use super::claims_request::ClaimsRequest;
 use super::scope::Scope;
@@ -32,6 +33,10 @@ pub enum AccessToken {
         audience: Vec<String>,
         issued_at: Timestamp,
         expires_at: Timestamp,
+        /// What a token hook added, a JSON object. The last, and left out where there is none: such a token is then no
+        /// longer than without it.
+        #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "or_end")]
+        ext: Option<String>,
     },
     /// A token that a client got for somebody by an assertion (RFC 7523): no grant either.
     Asserted {
@@ -43,7 +48,16 @@ pub enum AccessToken {
         audience: Vec<String>,
         issued_at: Timestamp,
         expires_at: Timestamp,
+        /// As above.
+        #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "or_end")]
+        ext: Option<String>,
     },
+}
+
+/// A payload says nothing of its length: where it ends before its last field, that one is not there.
+#[expect(clippy::unnecessary_wraps, reason = "serde asks for a Result")]
+fn or_end<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::deserialize(from).unwrap_or_default())
 }
 
 impl AccessToken {
@@ -66,6 +80,14 @@ impl AccessToken {
             Self::Grant { expires_at, .. } | Self::Client { expires_at, .. } | Self::Asserted { expires_at, .. } => {
                 *expires_at
             }
+        }
+    }
+
+    /// What is in the token itself besides; of a grant it stands in the row.
+    pub fn ext(&self) -> Option<Map<String, Value>> {
+        match self {
+            Self::Grant { .. } => None,
+            Self::Client { ext, .. } | Self::Asserted { ext, .. } => serde_json::from_str(ext.as_deref()?).ok(),
         }
     }
 }
@@ -117,4 +139,34 @@ pub struct TokenResponse {
     pub refresh_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token without claims is as long as before there were any, and one of that time is understood.
+    #[test]
+    fn a_clients_own_token_carries_claims_or_not_a_byte_of_them() {
+        let now = Timestamp::from_millis(1_753_358_400_123);
+        let token = |ext: Option<&str>| AccessToken::Client {
+            id: TokenId::new(Timestamp::from_millis(0)),
+            client: ClientId::new("svc"),
+            scope: Scope::default(),
+            audience: vec!["https://api.example".to_owned()],
+            issued_at: now,
+            expires_at: now,
+            ext: ext.map(str::to_owned),
+        };
+        let (bare, full) = (token(None), token(Some(r#"{"tenant":"x"}"#)));
+        let AccessToken::Client { client, scope, audience, .. } = &bare else { unreachable!() };
+        let before = postcard::to_allocvec(&(1_u32, bare.id(), client, scope, audience, now, now)).unwrap();
+        assert_eq!(postcard::to_allocvec(&bare).unwrap(), before);
+        for token in [bare, full] {
+            let bytes = postcard::to_allocvec(&token).unwrap();
+            assert_eq!(postcard::take_from_bytes(&bytes).unwrap(), (token, &[][..]));
+        }
+        assert_eq!(token(None).ext(), None);
+        assert_eq!(token(Some(r#"{"tenant":"x"}"#)).ext().unwrap()["tenant"], "x");
+    }
 }

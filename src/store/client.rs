@@ -2,18 +2,19 @@
 
 mod memory;
 mod registration;
+mod secret;
 
 use std::sync::Arc;
 
 pub use memory::Memory;
-pub use registration::{Registered, Replacement, SELF_REGISTERED};
+pub use registration::{Registered, SELF_REGISTERED};
+pub use secret::{KeptSecret, RotatedSecret, SealedSecret};
 
 use super::db::{Error, Json, Result, Tx, row, sql};
 use super::{Store, events};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
 use crate::oauth::client_metadata::ClientMetadata;
-use crate::secret::{self, Secret};
 
 row! {
     /// A client as it is kept.
@@ -26,6 +27,8 @@ row! {
         pub secret_sealed: Option<String>,
         /// Seconds since 1970, 0 for never (RFC 7591 section 3.2.1).
         pub secret_expires_at: i64,
+        /// Earlier secrets that are still good, newest first.
+        pub rotated_secrets: Json<Vec<RotatedSecret>>,
         pub metadata: Json<ClientMetadata>,
         /// Grants and tokens made before are dead.
         pub tokens_valid_from: Timestamp,
@@ -37,30 +40,36 @@ row! {
         pub used_at: Option<Timestamp>,
         /// When a client that registered itself ends; swept then.
         pub expires_at: Option<Timestamp>,
+        /// Counts the changes of the row. Only the store sets it.
+        pub revision: i64,
     }
 }
 
-row! {
-    /// A secret that is kept sealed.
-    #[derive(Clone, Debug)]
-    pub struct SealedSecret {
-        pub id: ClientId,
-        pub secret_sealed: String,
-    }
-}
+/// How many rows are read at once where few of them may be meant.
+const AT_ONCE: i64 = 500;
 
-const GENERATED: &str = "sha256:";
+/// `origin` of a client that an operator made.
+const OPERATORS: &str = "admin";
 
 impl Client {
-    /// How a secret of ours is kept: SHA-256, because it has 256 bits of randomness.
-    pub fn hash_of_generated(secret: &Secret) -> String {
-        format!("{GENERATED}{}", secret::fingerprint(secret.expose()))
-    }
-
-    /// Whether this is the generated secret; `None` where the secret was chosen and argon2id must tell.
-    pub fn is_generated_secret(&self, presented: &str) -> Option<bool> {
-        let kept = self.secret_hash.as_deref()?.strip_prefix(GENERATED)?;
-        Some(secret::same(kept.as_bytes(), secret::fingerprint(presented).as_bytes()))
+    /// A client of the operator's, of this moment, that has no secret.
+    pub fn new(id: ClientId, metadata: ClientMetadata, now: Timestamp) -> Self {
+        Self {
+            id,
+            secret_hash: None,
+            secret_sealed: None,
+            secret_expires_at: 0,
+            rotated_secrets: Json::default(),
+            metadata: Json(metadata),
+            tokens_valid_from: now,
+            registration_token_hash: None,
+            origin: OPERATORS.to_owned(),
+            created_at: now,
+            updated_at: now,
+            used_at: None,
+            expires_at: None,
+            revision: 0,
+        }
     }
 
     pub fn metadata(&self) -> &ClientMetadata {
@@ -71,33 +80,6 @@ impl Client {
     /// replica may have set by a clock that is ahead of ours, or we ourselves before ours was set back.
     pub fn issues_at(&self, now: Timestamp) -> Timestamp {
         now.max(self.tokens_valid_from)
-    }
-}
-
-/// What may be changed of a client.
-#[derive(Clone, Debug)]
-pub struct ClientChange {
-    pub metadata: ClientMetadata,
-    /// `None` keeps the secret.
-    pub secret: Option<KeptSecret>,
-}
-
-/// How a secret is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeptSecret {
-    Hashed(String),
-    /// Under `secrets.system`, for who needs it back.
-    Sealed(String),
-}
-
-impl KeptSecret {
-    /// The two columns.
-    pub fn columns(this: Option<&Self>) -> (Option<&str>, Option<&str>) {
-        match this {
-            Some(Self::Hashed(hash)) => (Some(hash), None),
-            Some(Self::Sealed(sealed)) => (None, Some(sealed)),
-            None => (None, None),
-        }
     }
 }
 
@@ -128,63 +110,59 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces a client's registration; the row as it is afterwards.
-    pub async fn update_client(&self, id: &ClientId, change: &ClientChange, now: Timestamp) -> Result<Option<Client>> {
-        let (hash, sealed) = KeptSecret::columns(change.secret.as_ref());
+    /// The client as the database has it, to be changed.
+    pub async fn client_to_change(&self, id: &ClientId) -> Result<Option<Client>> {
+        sql!(self, fetch_optional, "SELECT * FROM clients WHERE id = $1", id)
+    }
+
+    /// Puts a client in place of the row that it was read from; the row as it is afterwards. `None` where that row was
+    /// changed meanwhile, or deleted: of two that have read the same, one has to read again.
+    pub async fn change_client(&self, client: &Client, now: Timestamp) -> Result<Option<Client>> {
         let mut tx = self.begin().await?;
-        let updated: Option<Client> = sql!(
+        let changed: Option<Client> = sql!(
             &mut tx,
             fetch_optional,
-            "UPDATE clients SET metadata = $2, updated_at = $4,
-                    secret_hash = CASE WHEN CAST($6 AS BOOLEAN) THEN CAST($3 AS TEXT) ELSE secret_hash END,
-                    secret_sealed = CASE WHEN CAST($6 AS BOOLEAN) THEN CAST($5 AS TEXT) ELSE secret_sealed END
-              WHERE id = $1 RETURNING *",
-            id,
-            Json(&change.metadata),
-            hash,
+            "UPDATE clients SET metadata = $3, secret_hash = $4, secret_sealed = $5, secret_expires_at = $6,
+                    rotated_secrets = $7, registration_token_hash = $8, updated_at = $9, revision = revision + 1
+              WHERE id = $1 AND revision = $2 RETURNING *",
+            &client.id,
+            client.revision,
+            &client.metadata,
+            client.secret_hash.as_deref(),
+            client.secret_sealed.as_deref(),
+            client.secret_expires_at,
+            &client.rotated_secrets,
+            client.registration_token_hash.as_deref(),
             now,
-            sealed,
-            change.secret.is_some(),
         )?;
-        if updated.is_some() {
-            replace_origins(&mut tx, id, &change.metadata).await?;
+        if changed.is_some() {
+            replace_origins(&mut tx, &client.id, client.metadata()).await?;
+            events::client_changed(&mut tx, &client.id).await?;
+            tx.commit().await?;
+            self.0.clients.forget(&client.id);
+        }
+        Ok(changed)
+    }
+
+    /// Ends everything that a client was given so far: grants and tokens of before count as made too early, whatever the
+    /// clock says.
+    pub async fn end_client_tokens(&self, id: &ClientId, now: Timestamp) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let ended = sql!(
+            &mut tx,
+            execute,
+            "UPDATE clients
+                SET tokens_valid_from = CASE WHEN tokens_valid_from > $2 THEN tokens_valid_from + 1 ELSE $2 + 1 END
+              WHERE id = $1",
+            id,
+            now,
+        )?;
+        if ended == 1 {
             events::client_changed(&mut tx, id).await?;
             tx.commit().await?;
             self.0.clients.forget(id);
         }
-        Ok(updated)
-    }
-
-    /// Puts a stronger hash of the same secret in place of `old`; does nothing if the secret was changed meanwhile.
-    pub async fn rehash_client_secret(&self, id: &ClientId, old: &str, new: &str) -> Result<()> {
-        let mut tx = self.begin().await?;
-        sql!(&mut tx, execute, "UPDATE clients SET secret_hash = $3 WHERE id = $1 AND secret_hash = $2", id, old, new)?;
-        events::client_changed(&mut tx, id).await?;
-        tx.commit().await?;
-        self.0.clients.forget(id);
-        Ok(())
-    }
-
-    /// Every secret that is kept sealed, with whose it is.
-    pub async fn sealed_client_secrets(&self) -> Result<Vec<SealedSecret>> {
-        sql!(self, fetch_all, "SELECT id, secret_sealed FROM clients WHERE secret_sealed IS NOT NULL ORDER BY id")
-    }
-
-    /// Puts the same secret, sealed anew, in place of `old`; does nothing if the secret was changed meanwhile.
-    pub async fn reseal_client_secret(&self, id: &ClientId, old: &str, new: &str) -> Result<()> {
-        let mut tx = self.begin().await?;
-        sql!(
-            &mut tx,
-            execute,
-            "UPDATE clients SET secret_sealed = $3 WHERE id = $1 AND secret_sealed = $2",
-            id,
-            old,
-            new
-        )?;
-        events::client_changed(&mut tx, id).await?;
-        tx.commit().await?;
-        self.0.clients.forget(id);
-        Ok(())
+        Ok(ended == 1)
     }
 
     /// Deletes a client with its consents. Its grants die with it: every statement on a grant asks for its client, and
@@ -193,6 +171,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let deleted = sql!(&mut tx, execute, "DELETE FROM clients WHERE id = $1", id)?;
         sql!(&mut tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
+        sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE client_id = $1", id)?;
         events::client_changed(&mut tx, id).await?;
         tx.commit().await?;
         self.0.clients.forget(id);
@@ -208,6 +187,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Client>> {
         // The name and the owner are members of the JSON; neither is asked for where speed matters.
+        let is_filtered = name.is_some() || owner.is_some();
+        let read = if is_filtered { limit.max(AT_ONCE) } else { limit };
+        let count = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
         let mut found: Vec<Client> = Vec::new();
         let mut after = after.map(str::to_owned);
         loop {
@@ -216,17 +198,17 @@ impl Store {
                 fetch_all,
                 "SELECT * FROM clients WHERE (CAST($1 AS TEXT) IS NULL OR id > $1) ORDER BY id LIMIT $2",
                 after.as_deref(),
-                limit,
+                read,
             )?;
-            let last = page.len() < usize::try_from(limit).unwrap_or(usize::MAX);
+            let last = page.len() < count(read);
             after = page.last().map(|client| client.id.to_string());
             found.extend(page.into_iter().filter(|client| {
                 let metadata = client.metadata();
                 name.is_none_or(|name| metadata.client_name == name)
                     && owner.is_none_or(|owner| metadata.owner == owner)
             }));
-            if last || found.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-                found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            if last || found.len() >= count(limit) {
+                found.truncate(count(limit));
                 return Ok(found);
             }
         }

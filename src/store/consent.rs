@@ -1,10 +1,12 @@
 //! Consents that a person wants remembered: per client and scope.
 
 use super::Store;
-use super::db::{Json, Result, row, sql};
+use super::db::{Error, Json, Result, row, sql};
+use super::interaction::ConsentRecord;
 use crate::clock::Timestamp;
-use crate::id::{ClientId, Subject};
+use crate::id::{ClientId, GrantId, SessionId, Subject};
 use crate::oauth::scope::Scope;
+use crate::oauth::session_claims::SessionClaims;
 
 row! {
     /// What a person has granted to a client and wants remembered.
@@ -19,7 +21,63 @@ row! {
         pub granted_at: Timestamp,
         /// `None`: until it is revoked.
         pub expires_at: Option<Timestamp>,
+        /// The flow in which it was given; empty where it was given before that was kept.
+        pub flow_id: String,
     }
+}
+
+row! {
+    /// A consent as the admin API lists it: of a grant that is alive, or one that is remembered.
+    #[derive(Clone, Debug)]
+    pub struct Consented {
+        pub flow_id: String,
+        pub client_id: ClientId,
+        pub session_id: Option<SessionId>,
+        pub scope: Scope,
+        pub audience: Json<Vec<String>>,
+        pub claims: Option<Json<SessionClaims>>,
+        pub acr: Option<String>,
+        pub amr: Json<Vec<String>>,
+        pub consent: Option<Json<ConsentRecord>>,
+        pub granted_at: Timestamp,
+        /// Of one that is remembered and whose grant is gone.
+        pub expires_at: Option<Timestamp>,
+    }
+}
+
+impl Consent {
+    /// Both together. What was remembered for longer is not shortened where this one says the same; where it says less,
+    /// or something else, neither outlasts the earlier end.
+    #[must_use]
+    pub fn beside(self, before: Option<Self>) -> Self {
+        let Some(before) = before else { return self };
+        let covers = before.scope.is_subset_of(&self.scope)
+            && before.audience.0.iter().all(|one| self.audience.0.contains(one))
+            && before.claims.0.iter().all(|one| self.claims.0.contains(one));
+        if covers {
+            return self;
+        }
+        Self {
+            scope: before.scope.iter().chain(self.scope.iter()).collect(),
+            audience: Json(united(before.audience.0, self.audience.0)),
+            claims: Json(united(before.claims.0, self.claims.0)),
+            expires_at: match (before.expires_at, self.expires_at) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            },
+            ..self
+        }
+    }
+}
+
+/// Both, each once.
+fn united(mut before: Vec<String>, now: Vec<String>) -> Vec<String> {
+    for one in now {
+        if !before.contains(&one) {
+            before.push(one);
+        }
+    }
+    before
 }
 
 impl Store {
@@ -39,11 +97,11 @@ impl Store {
         sql!(
             self,
             execute,
-            "INSERT INTO consents (subject, client_id, scope, audience, granted_at, expires_at, claims)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+            "INSERT INTO consents (subject, client_id, scope, audience, granted_at, expires_at, claims, flow_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (subject, client_id) DO UPDATE
                 SET scope = excluded.scope, audience = excluded.audience, granted_at = excluded.granted_at,
-                    expires_at = excluded.expires_at, claims = excluded.claims",
+                    expires_at = excluded.expires_at, claims = excluded.claims, flow_id = excluded.flow_id",
             &consent.subject,
             &consent.client_id,
             &consent.scope,
@@ -51,7 +109,111 @@ impl Store {
             consent.granted_at,
             consent.expires_at,
             &consent.claims,
+            &consent.flow_id,
         )?;
         Ok(())
+    }
+
+    /// What a person has been asked for and has allowed, newest first, from the one after `before` on: of grants that are
+    /// alive, and what is remembered of others.
+    pub async fn consented(
+        &self,
+        subject: &Subject,
+        session: Option<SessionId>,
+        before: Option<&str>,
+        most: i64,
+        now: Timestamp,
+    ) -> Result<Vec<Consented>> {
+        sql!(
+            self,
+            fetch_all,
+            "SELECT g.id AS flow_id, g.client_id, g.session_id, g.scope, g.audience, g.claims, g.acr, g.amr, g.consent,
+                    g.created_at AS granted_at, CAST(NULL AS BIGINT) AS expires_at
+               FROM grants g JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
+              WHERE g.subject = $1 AND g.consent IS NOT NULL AND g.revoked_at IS NULL AND g.ends_at > $2
+                AND (g.code_redeemed_at IS NOT NULL OR g.code_expires_at > $2)
+                AND (CAST($3 AS TEXT) IS NULL OR g.session_id = $3) AND (CAST($4 AS TEXT) IS NULL OR g.id < $4)
+             UNION ALL
+             SELECT k.flow_id, k.client_id, NULL, k.scope, k.audience, NULL, NULL, '[]', NULL, k.granted_at, k.expires_at
+               FROM consents k JOIN clients c ON c.id = k.client_id
+              WHERE k.subject = $1 AND (k.expires_at IS NULL OR k.expires_at > $2) AND CAST($3 AS TEXT) IS NULL
+                AND (CAST($4 AS TEXT) IS NULL OR k.flow_id < $4)
+                AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.id = k.flow_id AND g.consent IS NOT NULL
+                                   AND g.revoked_at IS NULL AND g.ends_at > $2
+                                   AND (g.code_redeemed_at IS NOT NULL OR g.code_expires_at > $2))
+              ORDER BY 1 DESC LIMIT $5",
+            subject,
+            now,
+            session,
+            before,
+            most,
+        )
+    }
+
+    /// Revokes what a person has allowed one client, or all: what is remembered, and every grant. How many grants.
+    pub async fn revoke_consents(&self, subject: &Subject, client: Option<&ClientId>, now: Timestamp) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        sql!(
+            &mut tx,
+            execute,
+            "DELETE FROM consents WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)",
+            subject,
+            client,
+        )?;
+        let revoked = sql!(
+            &mut tx,
+            execute,
+            "UPDATE grants SET revoked_at = $3
+              WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2) AND revoked_at IS NULL",
+            subject,
+            client,
+            now,
+        )?;
+        tx.commit().await?;
+        Ok(revoked)
+    }
+
+    /// Revokes one consent: its grant, and what is remembered of it.
+    pub async fn revoke_consent(&self, flow: GrantId, now: Timestamp) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        sql!(&mut tx, execute, "DELETE FROM consents WHERE flow_id = $1", flow)?;
+        let revoked = sql!(
+            &mut tx,
+            execute,
+            "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+            flow,
+            now,
+        )?;
+        tx.commit().await?;
+        Ok(revoked)
+    }
+
+    /// What a pairwise client knows a person as, where the login app has said so.
+    pub async fn forced_subject(&self, client: &ClientId, subject: &Subject) -> Result<Option<Subject>> {
+        sql!(
+            self,
+            scalar_optional,
+            "SELECT seen_as FROM forced_subjects WHERE client_id = $1 AND subject = $2",
+            client,
+            subject,
+        )
+    }
+
+    /// Lets a client know a person as `seen_as` from here on. `false`: that is somebody else to it.
+    pub async fn force_subject(&self, client: &ClientId, subject: &Subject, seen_as: &Subject) -> Result<bool> {
+        let written = sql!(
+            self,
+            execute,
+            "INSERT INTO forced_subjects (client_id, subject, seen_as) VALUES ($1, $2, $3)
+             ON CONFLICT (client_id, subject) DO UPDATE SET seen_as = excluded.seen_as",
+            client,
+            subject,
+            seen_as,
+        );
+        match written {
+            Ok(_) => Ok(true),
+            Err(Error::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -6,6 +6,7 @@ mod statement;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ impl From<sqlx::Error> for Error {
             Some(ErrorKind::UniqueViolation) => Self::Conflict,
             _ => {
                 let error = Self::Unavailable(Arc::new(error));
+                FAILURES.fetch_add(1, Ordering::Relaxed);
                 if error.code().is_some_and(|code| code == STALE) {
                     *STALE_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 }
@@ -69,6 +71,13 @@ impl From<sqlx::Error> for Error {
 /// `cached plan must not change result type`: somebody has migrated the database, and a statement that this connection has
 /// prepared gives other columns now. It would say so for as long as the connection lives.
 const STALE: &str = "0A000";
+
+static FAILURES: AtomicU64 = AtomicU64::new(0);
+
+/// Errors of the database that were none of a request's data.
+pub fn failures() -> u64 {
+    FAILURES.load(Ordering::Relaxed)
+}
 
 /// When that was last found out. Connections that are older are not used again.
 static STALE_AT: Mutex<Option<Instant>> = Mutex::new(None);
@@ -154,6 +163,11 @@ impl Db {
                 ("statement_timeout", "5s"),
                 ("lock_timeout", "2s"),
                 ("idle_in_transaction_session_timeout", "10s"),
+                // Every statement that matters asks by key. A plan is made when a statement is first prepared, perhaps while
+                // the table is all but empty, and is kept: one that reads the whole table then still does when it is large.
+                ("enable_seqscan", "off"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(database.max_connections)
@@ -187,6 +201,26 @@ impl Db {
             Self::Sqlite { read, write } => {
                 read.close().await;
                 write.close().await;
+            }
+        }
+    }
+
+    pub fn connections(&self) -> (u32, u32) {
+        let idle = |idle: usize| u32::try_from(idle).unwrap_or(u32::MAX);
+        match self {
+            Self::Postgres(pool) => (pool.size(), idle(pool.num_idle())),
+            // In memory both are the same pool.
+            Self::Sqlite { read, write } => {
+                (read.size() + write.size(), idle(read.num_idle()) + idle(write.num_idle()))
+            }
+        }
+    }
+
+    pub fn max_connections(&self) -> u32 {
+        match self {
+            Self::Postgres(pool) => pool.options().get_max_connections(),
+            Self::Sqlite { read, write } => {
+                read.options().get_max_connections() + write.options().get_max_connections()
             }
         }
     }

@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 
 use super::Store;
 use super::db::{Json, Result, row, sql};
+use super::interaction::ConsentRecord;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, GrantId, SessionId, Subject};
 use crate::oauth::claims;
 use crate::oauth::claims_request::ClaimsRequest;
 use crate::oauth::scope::Scope;
+use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::token::Due;
 
 row! {
@@ -21,11 +23,13 @@ row! {
         pub id: GrantId,
         pub client_id: ClientId,
         pub subject: Subject,
+        /// What the client knows the person as, where the login app has said so.
+        pub seen_as: Option<Subject>,
         pub session_id: SessionId,
         pub scope: Scope,
         pub audience: Json<Vec<String>>,
         /// What the consent added to tokens.
-        pub claims: Option<Json<Value>>,
+        pub claims: Option<Json<SessionClaims>>,
         /// What the request asked for by name and the person allowed.
         pub claims_requested: Option<Json<ClaimsRequest>>,
         pub authenticated_at: Timestamp,
@@ -61,10 +65,11 @@ row! {
         pub id: GrantId,
         pub client_id: ClientId,
         pub subject: Subject,
+        pub seen_as: Option<Subject>,
         pub session_id: SessionId,
         pub scope: Scope,
         pub audience: Json<Vec<String>>,
-        pub claims: Option<Json<Value>>,
+        pub claims: Option<Json<SessionClaims>>,
         pub claims_requested: Option<Json<ClaimsRequest>>,
         pub refresh_generation: i64,
         pub refresh_expires_at: Option<Timestamp>,
@@ -90,10 +95,14 @@ pub struct NewGrant {
     pub id: GrantId,
     pub client_id: ClientId,
     pub subject: Subject,
+    pub seen_as: Option<Subject>,
     pub session_id: SessionId,
     pub scope: Scope,
     pub audience: Vec<String>,
+    pub claims: Option<SessionClaims>,
     pub claims_requested: Option<ClaimsRequest>,
+    /// How the person was asked; `None`: nobody was.
+    pub consent: Option<ConsentRecord>,
     pub authenticated_at: Timestamp,
     pub acr: Option<String>,
     pub amr: Vec<String>,
@@ -118,10 +127,11 @@ impl NewGrant {
             id: self.id,
             client_id: self.client_id.clone(),
             subject: self.subject.clone(),
+            seen_as: self.seen_as.clone(),
             session_id: self.session_id,
             scope: self.scope.clone(),
             audience: Json(self.audience.clone()),
-            claims: None,
+            claims: self.claims.clone().map(Json),
             claims_requested: self.claims_requested.clone().map(Json),
             authenticated_at: self.authenticated_at,
             acr: self.acr.clone(),
@@ -153,6 +163,8 @@ pub struct CodeClaim {
     pub refresh_expires_at: Option<Timestamp>,
     /// When nothing of the grant can be alive any more, without a refresh token.
     pub expires_at: Timestamp,
+    /// What tokens carry from now on; `None` leaves what the consent said.
+    pub claims: Option<Json<SessionClaims>>,
     pub now: Timestamp,
 }
 
@@ -164,6 +176,8 @@ pub struct Rotation {
     pub generation: i64,
     pub refresh_expires_at: Timestamp,
     pub expires_at: Timestamp,
+    /// What tokens carry from now on; `None` leaves it as it is.
+    pub claims: Option<Json<SessionClaims>>,
     pub now: Timestamp,
 }
 
@@ -175,13 +189,15 @@ macro_rules! insert {
             execute,
         "INSERT INTO grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce,
                     redirect_uri, code_challenge, code_expires_at, code_failures, refresh_generation,
-                    refresh_expires_at, created_at, ends_at, expires_at, claims_requested, code_redeemed_at)
+                    refresh_expires_at, created_at, ends_at, expires_at, claims_requested, code_redeemed_at, claims,
+                    consent, seen_as)
              SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT),
                     CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
                     CAST($11 AS TEXT), CAST($12 AS TEXT), CAST($13 AS BIGINT), 0, 0,
                     CASE WHEN CAST($17 AS BOOLEAN) THEN CAST($13 AS BIGINT) END,
                     CAST($18 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT), CAST($19 AS TEXT),
-                    CASE WHEN CAST($20 AS BOOLEAN) THEN NULL ELSE CAST($14 AS BIGINT) END
+                    CASE WHEN CAST($20 AS BOOLEAN) THEN NULL ELSE CAST($14 AS BIGINT) END, CAST($21 AS TEXT),
+                    CAST($22 AS TEXT), CAST($23 AS TEXT)
               WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.expires_at > CAST($14 AS BIGINT))
              ON CONFLICT (id) DO NOTHING",
             $new.id,
@@ -204,6 +220,9 @@ macro_rules! insert {
             $new.created_at,
             $new.claims_requested.as_ref().map(Json),
             $new.has_code,
+            $new.claims.as_ref().map(Json),
+            $new.consent.as_ref().map(Json),
+            $new.seen_as.as_ref(),
         )
     };
 }
@@ -238,6 +257,47 @@ impl Store {
     /// code (RFC 6749 section 4.1.3, RFC 7636 section 4.6) is in the statement, not in a row read before it.
     pub async fn redeem_code(&self, claim: CodeClaim) -> Result<Option<Grant>> {
         self.0.lanes.redeem.run(claim).await
+    }
+
+    /// The grant whose code this would redeem, by every condition of the statement that does. It decides nothing: the code
+    /// may be spent before it is redeemed.
+    pub async fn redeemable(&self, claim: &CodeClaim) -> Result<Option<Grant>> {
+        sql!(
+            self,
+            fetch_optional,
+            "SELECT g.* FROM grants g
+              WHERE g.id = $1 AND g.client_id = $2
+                AND (g.redirect_uri IS NULL OR g.redirect_uri = $3)
+                AND g.code_challenge IS NOT DISTINCT FROM $4
+                AND g.code_redeemed_at IS NULL AND g.code_expires_at > $5 AND g.revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = g.session_id)
+                AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
+                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
+                                    AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))",
+            claim.grant,
+            &claim.client,
+            claim.redirect_uri.as_deref(),
+            claim.challenge.as_deref(),
+            claim.now,
+        )
+    }
+
+    /// The same of a refresh generation.
+    pub async fn rotatable(&self, rotation: &Rotation) -> Result<Option<Grant>> {
+        sql!(
+            self,
+            fetch_optional,
+            "SELECT g.* FROM grants g
+              WHERE g.id = $1 AND g.client_id = $2 AND g.refresh_generation = $3
+                AND g.revoked_at IS NULL AND g.refresh_expires_at > $4 AND g.ends_at > $4
+                AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
+                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
+                                    AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))",
+            rotation.grant,
+            &rotation.client,
+            rotation.generation,
+            rotation.now,
+        )
     }
 
     /// Spends a refresh generation, once, and makes the next one the one that is alive.

@@ -1,12 +1,18 @@
-//! Interactions: how the login and the consent of a flow were decided. There is a row only once a person has decided.
+//! Interactions: how the login and the consent of a flow were decided. There is a row only once somebody has decided.
+//!
+//! A page of ours decides once. Another app may decide again until the browser has come back with its verifier: the last
+//! word is the one that the person has seen.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Store;
-use super::db::{Json, Result, row, sql};
+use super::db::{Json, Result, Tx, row, sql};
+use super::session;
 use crate::clock::Timestamp;
-use crate::id::{GrantId, SessionId};
+use crate::id::{GrantId, SessionId, Subject};
 use crate::oauth::scope::Scope;
+use crate::oauth::session_claims::SessionClaims;
 
 row! {
     /// What was decided of a flow so far.
@@ -15,6 +21,8 @@ row! {
         pub flow_id: GrantId,
         pub login: Json<Decision<LoginDecision>>,
         pub consent: Option<Json<Decision<ConsentDecision>>>,
+        pub login_used_at: Option<Timestamp>,
+        pub consent_used_at: Option<Timestamp>,
     }
 }
 
@@ -29,6 +37,46 @@ pub enum Decision<T> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoginDecision {
     pub session: SessionId,
+    #[serde(default)]
+    pub how: How,
+    /// What the login app hands to the consent app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Value>,
+}
+
+/// How the session came to be.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// At a page of ours: it is there.
+    #[default]
+    Here,
+    /// Another app has recognised the person: it begins when their browser comes back.
+    Elsewhere(NewLogin),
+    /// Another app has found the session that was there good enough.
+    Kept(KeptLogin),
+}
+
+/// What another app says of a person whom it has recognised.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NewLogin {
+    pub subject: Subject,
+    pub authenticated_at: Timestamp,
+    pub acr: Option<String>,
+    pub amr: Vec<String>,
+    pub remembered: bool,
+    pub expires_at: Timestamp,
+    pub identity_provider_session_id: Option<String>,
+}
+
+/// What another app changes of a session that it keeps.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct KeptLogin {
+    pub acr: Option<String>,
+    /// Empty: as it is.
+    pub amr: Vec<String>,
+    /// The session's new end, where its life is extended.
+    pub expires_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,50 +86,159 @@ pub struct ConsentDecision {
     /// Names of claims that were granted by themselves.
     #[serde(default)]
     pub claims: Vec<String>,
+    /// What tokens tell besides.
+    #[serde(default, skip_serializing_if = "SessionClaims::is_empty")]
+    pub session: SessionClaims,
+    /// `None` where nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<ConsentRecord>,
+}
+
+/// How a person was asked, as the admin API tells it again.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ConsentRecord {
+    pub handled_at: Timestamp,
+    pub remember: bool,
+    /// In seconds; 0 is for ever.
+    #[serde(default)]
+    pub remember_for: i64,
+    /// What was asked for, where less was granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_scope: Option<Scope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_audience: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Value>,
+}
+
+/// Whose decision it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A page of ours: the first decision stands.
+    Page,
+    /// Another app: the last one before the browser comes back.
+    App,
+}
+
+impl By {
+    fn used_at(self, now: Timestamp) -> Option<Timestamp> {
+        (self == Self::Page).then_some(now)
+    }
 }
 
 impl Store {
-    /// Records how the login was decided. The first decision stands: `false` says that there was one.
+    /// Records how the login was decided. `false`: there is a decision that stands.
     pub async fn decide_login(
         &self,
         flow: GrantId,
         login: &Decision<LoginDecision>,
-        expires_at: Timestamp,
-    ) -> Result<bool> {
-        let inserted = sql!(
-            self,
-            execute,
-            "INSERT INTO interactions (flow_id, login, expires_at) VALUES ($1, $2, $3) ON CONFLICT (flow_id) DO NOTHING",
-            flow,
-            Json(login),
-            expires_at,
-        )?;
-        Ok(inserted == 1)
-    }
-
-    /// Records how the consent was decided. `login` is what a flow without a login page (the session was there) is
-    /// recorded with. The first decision stands.
-    pub async fn decide_consent(
-        &self,
-        flow: GrantId,
-        login: &Decision<LoginDecision>,
-        consent: &Decision<ConsentDecision>,
+        by: By,
+        now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<bool> {
         let decided = sql!(
             self,
             execute,
-            "INSERT INTO interactions (flow_id, login, consent, expires_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (flow_id) DO UPDATE SET consent = excluded.consent WHERE interactions.consent IS NULL",
+            "INSERT INTO interactions (flow_id, login, expires_at, login_used_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (flow_id) DO UPDATE SET login = excluded.login
+              WHERE interactions.login_used_at IS NULL AND excluded.login_used_at IS NULL",
+            flow,
+            Json(login),
+            expires_at,
+            by.used_at(now),
+        )?;
+        Ok(decided == 1)
+    }
+
+    /// Records how the consent was decided. `login` is what a flow without a login page (the session was there) is
+    /// recorded with. `false`: there is a decision that stands.
+    pub async fn decide_consent(
+        &self,
+        flow: GrantId,
+        login: &Decision<LoginDecision>,
+        consent: &Decision<ConsentDecision>,
+        by: By,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool> {
+        let decided = sql!(
+            self,
+            execute,
+            "INSERT INTO interactions (flow_id, login, consent, expires_at, login_used_at, consent_used_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (flow_id) DO UPDATE SET consent = excluded.consent, consent_used_at = excluded.consent_used_at
+              WHERE interactions.consent IS NULL
+                 OR (interactions.consent_used_at IS NULL AND excluded.consent_used_at IS NULL)",
             flow,
             Json(login),
             Json(consent),
             expires_at,
+            now,
+            by.used_at(now),
         )?;
         Ok(decided == 1)
     }
 
     pub async fn interaction(&self, flow: GrantId) -> Result<Option<Interaction>> {
-        sql!(self, fetch_optional, "SELECT flow_id, login, consent FROM interactions WHERE flow_id = $1", flow)
+        sql!(
+            self,
+            fetch_optional,
+            "SELECT flow_id, login, consent, login_used_at, consent_used_at FROM interactions WHERE flow_id = $1",
+            flow,
+        )
+    }
+
+    /// How the login was decided, now that the browser is back: what another app has decided stands from here on, and its
+    /// session begins, once. Who comes again with the same verifier finds the session as it is by then.
+    pub async fn use_login(&self, flow: GrantId, now: Timestamp) -> Result<Option<Decision<LoginDecision>>> {
+        let Some(found) = self.interaction(flow).await? else { return Ok(None) };
+        if found.login_used_at.is_some() {
+            return Ok(Some(found.login.0));
+        }
+        let mut tx = self.begin().await?;
+        let used: Option<(Json<Decision<LoginDecision>>,)> = sql!(
+            &mut tx,
+            fetch_optional,
+            "UPDATE interactions SET login_used_at = $2 WHERE flow_id = $1 AND login_used_at IS NULL RETURNING login",
+            flow,
+            now,
+        )?;
+        let Some((Json(login),)) = used else {
+            // Another request of this browser was first.
+            drop(tx);
+            return Ok(self.interaction(flow).await?.map(|found| found.login.0));
+        };
+        if let Decision::Accepted(accepted) = &login {
+            begin_or_keep(&mut tx, accepted, now).await?;
+        }
+        tx.commit().await?;
+        Ok(Some(login))
+    }
+
+    /// How the consent was decided, now that the browser is back: it stands from here on. Whether the flow ends in a grant
+    /// is the grant's statement to decide.
+    pub async fn use_consent(&self, flow: GrantId, now: Timestamp) -> Result<Option<Interaction>> {
+        let Some(found) = self.interaction(flow).await? else { return Ok(None) };
+        if found.consent_used_at.is_some() {
+            return Ok(Some(found));
+        }
+        sql!(
+            self,
+            fetch_optional,
+            "UPDATE interactions SET consent_used_at = COALESCE(consent_used_at, $2) WHERE flow_id = $1
+             RETURNING flow_id, login, consent, login_used_at, consent_used_at",
+            flow,
+            now,
+        )
+    }
+}
+
+async fn begin_or_keep(tx: &mut Tx, login: &LoginDecision, now: Timestamp) -> Result<()> {
+    match &login.how {
+        How::Here => Ok(()),
+        How::Elsewhere(new) => session::begin_elsewhere(tx, login.session, new, now).await,
+        How::Kept(kept) => session::keep(tx, login.session, kept).await,
     }
 }

@@ -19,6 +19,13 @@ impl Store {
         self.spend(&grant_hash(issuer, jti), expires_at).await
     }
 
+    /// Whether that has been spent. Only spending it decides.
+    pub async fn grant_jti_is_spent(&self, issuer: &str, jti: &str) -> Result<bool> {
+        let hash = grant_hash(issuer, jti);
+        let spent: bool = sql!(self, scalar, "SELECT EXISTS (SELECT 1 FROM used_jtis WHERE hash = $1)", hash)?;
+        Ok(spent)
+    }
+
     async fn spend(&self, hash: &str, expires_at: Timestamp) -> Result<bool> {
         let inserted = sql!(
             self,

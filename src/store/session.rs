@@ -1,7 +1,8 @@
 //! Sessions: a person signed in, in one browser.
 
 use super::Store;
-use super::db::{Json, Result, row, sql};
+use super::db::{Json, Result, Tx, row, sql};
+use super::interaction::{KeptLogin, NewLogin};
 use super::user::User;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId, Subject};
@@ -18,7 +19,49 @@ row! {
         pub remembered: bool,
         pub created_at: Timestamp,
         pub expires_at: Timestamp,
+        /// The session's id at the provider that another login app uses, as that app has said.
+        pub identity_provider_session_id: Option<String>,
     }
+}
+
+/// A page of a person's sessions.
+const PAGE: i64 = 100;
+
+/// Begins the session of a person whom another app has recognised, who needs no account here. One that has an account
+/// must not have been disabled or cut off since: such a session would be dead at once (`Store::session`).
+pub(super) async fn begin_elsewhere(tx: &mut Tx, id: SessionId, new: &NewLogin, now: Timestamp) -> Result<()> {
+    sql!(
+        tx,
+        execute,
+        "INSERT INTO sessions (id, subject, authenticated_at, acr, amr, remembered, created_at, expires_at,
+                identity_provider_session_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+        id,
+        &new.subject,
+        new.authenticated_at,
+        new.acr.as_deref(),
+        Json(&new.amr),
+        new.remembered,
+        now,
+        new.expires_at,
+        new.identity_provider_session_id.as_deref(),
+    )?;
+    Ok(())
+}
+
+/// Changes what another app says of a session that it has found good enough; one that has ended stays so.
+pub(super) async fn keep(tx: &mut Tx, id: SessionId, kept: &KeptLogin) -> Result<()> {
+    sql!(
+        tx,
+        execute,
+        "UPDATE sessions SET acr = COALESCE($2, acr), amr = COALESCE($3, amr), expires_at = COALESCE($4, expires_at)
+          WHERE id = $1",
+        id,
+        kept.acr.as_deref(),
+        (!kept.amr.is_empty()).then_some(Json(&kept.amr)),
+        kept.expires_at,
+    )?;
+    Ok(())
 }
 
 impl Store {
@@ -72,6 +115,43 @@ impl Store {
     /// Whether a client was given anything in this session.
     pub async fn session_gave(&self, id: SessionId, client: &ClientId) -> Result<bool> {
         sql!(self, scalar, "SELECT EXISTS (SELECT 1 FROM grants WHERE session_id = $1 AND client_id = $2)", id, client)
+    }
+
+    /// A person's sessions that have not ended, newest first, from the one after `before` on.
+    pub async fn sessions_of(
+        &self,
+        subject: &Subject,
+        before: Option<&str>,
+        most: i64,
+        now: Timestamp,
+    ) -> Result<Vec<Session>> {
+        sql!(
+            self,
+            fetch_all,
+            "SELECT * FROM sessions WHERE subject = $1 AND expires_at > $2 AND (CAST($3 AS TEXT) IS NULL OR id < $3)
+                AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.subject
+                                 AND (u.disabled OR u.tokens_valid_from > sessions.authenticated_at))
+              ORDER BY id DESC LIMIT $4",
+            subject,
+            now,
+            before,
+            most,
+        )
+    }
+
+    /// Ends all sessions of a person, each as [`Store::end_session`] does. How many.
+    pub async fn end_sessions_of(&self, subject: &Subject, now: Timestamp) -> Result<u64> {
+        let mut ended = 0;
+        loop {
+            let ids: Vec<(SessionId,)> =
+                sql!(self, fetch_all, "SELECT id FROM sessions WHERE subject = $1 LIMIT $2", subject, PAGE)?;
+            for (id,) in &ids {
+                ended += u64::from(self.end_session(*id, now).await?);
+            }
+            if ids.is_empty() {
+                return Ok(ended);
+            }
+        }
     }
 
     /// Ends a session. With it die its codes and the grants that were not meant to outlive it (no `offline_access`).

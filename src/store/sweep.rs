@@ -45,6 +45,7 @@ impl Store {
         )?;
         for (id,) in &ended {
             sql!(&mut tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
+            sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE client_id = $1", id)?;
             events::client_changed(&mut tx, id).await?;
         }
         let swept = [

@@ -147,6 +147,7 @@ impl Store {
         let mut tx = self.begin().await?;
         end_everything(&mut tx, id, now).await?;
         sql!(&mut tx, execute, "DELETE FROM consents WHERE subject = $1", id)?;
+        sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE subject = $1", id)?;
         let deleted = sql!(&mut tx, execute, "DELETE FROM users WHERE id = $1", id)?;
         tx.commit().await?;
         Ok(deleted == 1)

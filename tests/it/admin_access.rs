@@ -1,9 +1,18 @@
 //! Who reaches the admin API, and by which way (security-cases.md AD-01, AD-02, AD-04).
 
+use std::time::Duration;
+
+use hydrant::config::{AdminAccess, AdminToken};
+use hydrant::secret::sha256;
+use reqwest::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Answer, Server};
+use crate::support::process::{Process, Setup, run};
+use crate::support::{Answer, Database, Server, client};
+
+const FULL: &str = "hyt_the-token-that-may-do-everything-0123456789abcd";
+const READ_ONLY: &str = "hyt_the-token-that-may-only-read-0123456789abcdefg";
 
 /// Status and body of a request that is sent as it stands: no library tidies its target.
 async fn send(authority: &str, request: &str) -> (u16, String) {
@@ -63,7 +72,157 @@ async fn ad_02_the_admin_port_listens_on_loopback() {
         _ => None,
     };
     let config = hydrant::config::Config::load(None, &env, false).unwrap().config;
-    assert!(config.serve.admin.host.is_loopback() && !config.serve.admin_open);
+    assert!(config.serve.admin.host.is_local() && !config.serve.admin_open);
+}
+
+const SECRET: &str = "kT4pR7vW2xZ9cN5mQ8sB";
+
+/// AD-02: off this machine the admin port needs tokens, or the operator's word; else nothing starts.
+#[tokio::test]
+async fn ad_02_an_open_admin_port_does_not_start() {
+    let database = Database::empty().await;
+    let setup = || Setup::production(database.dsn(), SECRET).env("DATABASE_AUTO_MIGRATE", "true");
+    for host in ["0.0.0.0", "::", "192.0.2.1"] {
+        let mut process = setup().env("SERVE_ADMIN_HOST", host).spawn();
+        assert_eq!(process.ended(Duration::from_secs(10)).await, 2, "{host}: {}", process.log());
+        let line = "environment SERVE_ADMIN_HOST: serve.admin.host: must be a loopback address";
+        assert!(process.log().contains(line) && process.log().contains("serve.admin.tokens"), "{}", process.log());
+    }
+    // 127.0.0.2 is this machine too, but not the address that is listened on.
+    let reachable = async |process: &Process| TcpStream::connect(("127.0.0.2", process.setup.admin)).await.is_ok();
+    let asked = async |process: &Process, token: Option<&str>| {
+        let request = client().get(process.setup.admin_url("/admin/clients"));
+        let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+        request.send().await.unwrap().status().as_u16()
+    };
+    let default = setup().start().await;
+    assert!(!reachable(&default).await);
+    assert_eq!(asked(&default, None).await, 200);
+    let everywhere = || setup().env("SERVE_ADMIN_HOST", "0.0.0.0");
+    let open = everywhere().env("SERVE_ADMIN_AUTH", "none").start().await;
+    assert!(reachable(&open).await);
+    assert_eq!(asked(&open, None).await, 200);
+
+    // The token that the command makes, through the environment.
+    let made = run(database.dsn(), &["admin-token", "create", "--name", "deploy", "--format", "json"], "").json();
+    let token = made["token"].as_str().unwrap();
+    assert!(made["access"] == "full" && token.starts_with("hyt_") && token.len() == 47, "{made}");
+    let list = serde_json::json!([{ "name": "deploy", "hash": made["hash"] }]).to_string();
+    let guarded = everywhere().env("SERVE_ADMIN_TOKENS", &list).start().await;
+    assert!(reachable(&guarded).await);
+    assert_eq!([asked(&guarded, None).await, asked(&guarded, Some("other")).await], [401, 401]);
+    assert_eq!(asked(&guarded, Some(token)).await, 200);
+    let log = guarded.logged("\"admin\":\"deploy\"").await;
+    assert!(log.contains("admin tokens cross the network in the clear"), "{log}");
+    assert!(!log.contains(token) && !log.contains(made["hash"].as_str().unwrap()), "{log}");
+}
+
+async fn guarded() -> Server {
+    let token =
+        |name: &str, token: &str, access| AdminToken { name: name.to_owned(), hash: sha256(token.as_bytes()), access };
+    Server::with(|config| {
+        config.serve.admin_tokens =
+            vec![token("full", FULL, AdminAccess::Full), token("reader", READ_ONLY, AdminAccess::ReadOnly)];
+    })
+    .await
+}
+
+/// Every route by every method in every spelling: a route that somebody adds is guarded without a word of theirs.
+#[tokio::test]
+async fn with_tokens_listed_no_route_is_open() {
+    let server = guarded().await;
+    let ask = async |method: &str, path: &str, token: Option<&str>| {
+        let request = server.http.request(Method::from_bytes(method.as_bytes()).unwrap(), server.admin.clone() + path);
+        let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+        Answer::of(request.send().await.unwrap()).await
+    };
+    let mut paths = hydrant::admin::paths();
+    assert!(paths.len() >= 10 && paths.contains(&"/clients/{id}"), "{paths:?}");
+    paths.extend(["/no/such/route", "/health", "/health/other"]);
+    for pattern in paths {
+        // Ids that nobody has.
+        let path = pattern.split('/').map(|part| if part.starts_with('{') { "nobody" } else { part });
+        let path = path.collect::<Vec<_>>().join("/");
+        let is_probe = matches!(pattern, "/health/alive" | "/health/ready");
+        for path in [format!("/admin{path}"), path.clone(), format!("/admin{path}/"), format!("{path}/")] {
+            for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "FOO"] {
+                for token in [None, Some("hyt_wrong"), Some(&FULL[..FULL.len() - 1]), Some("")] {
+                    let answer = ask(method, &path, token).await;
+                    if is_probe {
+                        assert!(matches!(answer.status, 200 | 405), "{method} {path}: {}", answer.status);
+                        continue;
+                    }
+                    assert_eq!(answer.status, 401, "{method} {path} {token:?}: {}", answer.body);
+                    let challenge = answer.header("www-authenticate").unwrap();
+                    assert!(challenge.starts_with("Bearer realm="), "{challenge}");
+                    if method != "HEAD" {
+                        answer.assert_error(401, "invalid_token");
+                        assert_eq!(answer.json().as_object().unwrap().len(), 2, "{}", answer.body);
+                    }
+                }
+                let reads = matches!(method, "GET" | "HEAD")
+                    || method == "POST" && path.trim_matches('/').ends_with("oauth2/introspect");
+                let answer = ask(method, &path, Some(READ_ONLY)).await;
+                assert_eq!(answer.status == 403, !reads && !is_probe, "{method} {path}: {}", answer.status);
+                if answer.status == 403 {
+                    assert!(answer.header("www-authenticate").unwrap().contains("insufficient_scope"));
+                }
+                let answer = ask(method, &path, Some(FULL)).await;
+                assert!(!matches!(answer.status, 401 | 403), "{method} {path}: {}", answer.status);
+            }
+        }
+    }
+    assert!(server.app().store.client(&hydrant::id::ClientId::new("web")).await.unwrap().is_some());
+    // What only looks like a probe is none.
+    let authority = server.admin.strip_prefix("http://").unwrap();
+    for target in
+        ["/clients/../health/alive", "/clients?/health/alive", "/health/alive/../../clients", "//health/alive"]
+    {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+        assert_eq!(send(authority, &request).await.0, 401, "{target}");
+    }
+}
+
+/// What a read-only token is for: resource servers that introspect, and whoever watches.
+#[tokio::test]
+async fn a_read_only_token_introspects() {
+    let server = guarded().await;
+    let access_token = server.client_tokens("svc", &[]).await.access_token;
+    let introspect = server.http.post(format!("{}/admin/oauth2/introspect", server.admin));
+    let answer = introspect.bearer_auth(READ_ONLY).form(&[("token", &access_token)]).send().await.unwrap();
+    assert_eq!(Answer::of(answer).await.json()["active"], true);
+    let client = server.http.get(format!("{}/admin/clients/web", server.admin)).bearer_auth(READ_ONLY);
+    assert_eq!(Answer::of(client.send().await.unwrap()).await.json()["client_id"], "web");
+    // An access token of this server is no admin token.
+    let client = server.http.get(format!("{}/admin/clients/web", server.admin)).bearer_auth(&access_token);
+    Answer::of(client.send().await.unwrap()).await.assert_error(401, "invalid_token");
+}
+
+/// A console in a browser, from an origin that the operator lists: the preflight has no token, and gives nothing away.
+#[tokio::test]
+async fn a_preflight_needs_no_token_and_the_request_does() {
+    let server = Server::with(|config| {
+        let hash = sha256(FULL.as_bytes());
+        config.serve.admin_tokens = vec![AdminToken { name: "full".to_owned(), hash, access: AdminAccess::Full }];
+        config.serve.admin.cors.enabled = true;
+        config.serve.admin.cors.allowed_origins = vec!["https://console.example".to_owned()];
+    })
+    .await;
+    let url = format!("{}/admin/clients", server.admin);
+    let preflight = async |origin: &str| {
+        let request = server.http.request(Method::OPTIONS, &url).header("origin", origin);
+        request.header("access-control-request-method", "GET").send().await.unwrap()
+    };
+    let allowed = preflight("https://console.example").await;
+    assert_eq!(allowed.status(), 204);
+    assert_eq!(allowed.headers()["access-control-allow-origin"], "https://console.example");
+    assert_eq!(preflight("https://evil.example").await.status(), 403);
+    let get = || server.http.get(&url).header("origin", "https://console.example");
+    assert_eq!(get().send().await.unwrap().status(), 401);
+    assert_eq!(get().bearer_auth(FULL).send().await.unwrap().status(), 200);
+    // An OPTIONS that is no preflight is a request like others.
+    let options = server.http.request(Method::OPTIONS, &url).header("origin", "https://console.example");
+    assert_eq!(options.send().await.unwrap().status(), 401);
 }
 
 /// AD-04: a page that a browser shows can neither read nor write: not by DNS rebinding, not by a form, not by a script.

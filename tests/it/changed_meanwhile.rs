@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use hydrant::id::ClientId;
 use hydrant::secret::Secret;
-use hydrant::store::client::ClientChange;
 use hydrant::store::user::User;
 use reqwest::Method;
 use serde_json::json;
@@ -48,11 +47,9 @@ async fn az_37_a_decided_consent_is_worth_nothing_without_its_redirect_uri() {
 }
 
 async fn remove_redirect_uri(server: &Server) {
-    let id = ClientId::new("web");
-    let mut metadata = server.app().store.client(&id).await.unwrap().unwrap().metadata().clone();
-    metadata.redirect_uris = vec!["https://rp.example/new".to_owned()];
-    let change = ClientChange { metadata, secret: None };
-    server.app().store.update_client(&id, &change, server.clock.now()).await.unwrap();
+    let mut client = server.app().store.client_to_change(&ClientId::new("web")).await.unwrap().unwrap();
+    client.metadata.0.redirect_uris = vec!["https://rp.example/new".to_owned()];
+    server.app().store.change_client(&client, server.clock.now()).await.unwrap().unwrap();
 }
 
 async fn disable(server: &Server, username: &str) {

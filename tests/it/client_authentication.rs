@@ -4,7 +4,6 @@ use hydrant::id::ClientId;
 use hydrant::oauth::client_metadata::ClientMetadata;
 use hydrant::secret::Secret;
 use hydrant::store::client::Client;
-use hydrant::store::db::Json;
 use serde_json::json;
 
 use crate::support::{Answer, Authorize, SECRET, Server, VERIFIER, race};
@@ -159,18 +158,9 @@ async fn insert(server: &Server, id: &str, secret_hash: Option<&str>, secret_exp
     let metadata: ClientMetadata = serde_json::from_value(metadata).unwrap();
     let now = server.clock.now();
     let client = Client {
-        id: ClientId::new(id),
         secret_hash: secret_hash.map(str::to_owned),
-        secret_sealed: None,
         secret_expires_at,
-        metadata: Json(metadata.with_defaults(&[])),
-        tokens_valid_from: now,
-        registration_token_hash: None,
-        origin: "admin".to_owned(),
-        created_at: now,
-        updated_at: now,
-        used_at: None,
-        expires_at: None,
+        ..Client::new(ClientId::new(id), metadata.with_defaults(&[]), now)
     };
     server.app().store.insert_client(&client).await.unwrap();
 }

@@ -161,3 +161,30 @@ async fn a_migration_under_way_is_survived() {
     assert!(server.introspect(&tokens.access_token).await.active);
     server.tokens_with("openid").await;
 }
+
+/// A plan that is made while a table is all but empty is kept when it has grown: none of those on the hot paths may read a
+/// whole table, however small.
+#[tokio::test]
+async fn hot_statements_read_by_index_from_the_first_on() {
+    let server = Server::start().await;
+    if !server.database.is_postgres() {
+        return;
+    }
+    for _ in 0..8 {
+        let tokens = server.tokens_with("openid offline").await;
+        assert!(server.introspect(&tokens.access_token).await.active);
+        server.refresh("web", tokens.refresh()).await.tokens();
+    }
+    // A connection tells of what it has read once it has been idle for a while.
+    let whole = "SELECT CAST(COALESCE(sum(seq_scan), 0) AS TEXT) || ' of ' || CAST(COALESCE(sum(idx_scan), 0) AS TEXT)
+                   FROM pg_stat_user_tables WHERE relname IN ('grants', 'interactions', 'sessions', 'consents')";
+    let mut told = String::new();
+    for _ in 0..100 {
+        told = server.database.column(whole).await.remove(0);
+        if !told.ends_with(" of 0") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(told.starts_with("0 of ") && !told.ends_with(" of 0"), "whole tables read: {told} by index");
+}

@@ -159,7 +159,8 @@ async fn id_11_added_claims_override_nothing() {
     });
     server.user("mallory", reserved.clone(), false).await;
     let code = server.browser().code(&Authorize::web().set("scope", "openid profile"), "mallory").await;
-    let changed = server.database.execute(&format!("UPDATE grants SET claims = '{reserved}'")).await;
+    let added = json!({ "id_token": reserved });
+    let changed = server.database.execute(&format!("UPDATE grants SET claims = '{added}'")).await;
     assert_eq!(changed, 1);
     let tokens = server.token(&code).await.tokens();
     let (_, claims) = server.verify(tokens.id_token.as_deref().unwrap(), "web").await;
@@ -183,7 +184,8 @@ async fn id_14_a_token_of_more_than_16_kib_is_an_error() {
     let server = Server::start().await;
     for (groups, fits) in [(10, true), (5000, false)] {
         let code = server.code_for(&Authorize::web()).await;
-        let claims = json!({ "groups": (0..groups).map(|number| format!("group-{number}")).collect::<Vec<_>>() });
+        let groups_of: Vec<_> = (0..groups).map(|number| format!("group-{number}")).collect();
+        let claims = json!({ "id_token": { "groups": groups_of } });
         server.database.execute(&format!("UPDATE grants SET claims = '{claims}' WHERE code_redeemed_at IS NULL")).await;
         let answer = server.token(&code).await;
         if fits {

@@ -2,11 +2,12 @@
 
 use std::process::Command;
 
-use hydrant::config::{Log, LogFormat};
+use hydrant::config::{self, ApiKey, ApiKeyPlace, Log, LogFormat};
+use hydrant::secret::Secret;
 use serde_json::json;
 
 use crate::support::signer::{assertion, mac, proof};
-use crate::support::{Authorize, PASSWORD, SECRET, Server, VERIFIER};
+use crate::support::{Authorize, Hook, PASSWORD, SECRET, Server, VERIFIER};
 
 /// Set for the process that makes the journey while another reads its log.
 const CHILD: &str = "HYDRANT_TEST_LOG_OF_A_JOURNEY";
@@ -14,6 +15,8 @@ const CHILD: &str = "HYDRANT_TEST_LOG_OF_A_JOURNEY";
 const GUESS: &str = "canary-a-wrong-password";
 const WRONG_SECRET: &str = "canary-a-wrong-client-secret";
 const HEADER: &str = "canary-a-header";
+const HOOK_KEY: &str = "canary-the-key-of-a-hook";
+const HOOK_QUERY: &str = "canary=in-the-url-of-a-hook";
 
 /// All that one may do with the server, well and badly; every secret that was in it, by name.
 async fn journey(server: &Server) -> Vec<(&'static str, String)> {
@@ -123,13 +126,29 @@ fn assert_none(text: &str, secrets: &[(&str, String)]) {
     }
 }
 
+/// A hook with a secret in a header, and one in its URL.
+fn with_secrets(hook: &Hook) -> Box<config::Hook> {
+    let mut url = hook.url.clone();
+    url.set_query(Some(HOOK_QUERY));
+    let api_key = ApiKey { place: ApiKeyPlace::Header, name: "x-key".to_owned(), value: Secret::new(HOOK_KEY) };
+    Box::new(config::Hook { url, api_key: Some(api_key), ..*hook.config() })
+}
+
 /// The journey of the next test, in a process whose log is all its own. By itself it only writes that log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "sc_01 runs it, in a process of its own, because a process has one log"]
 async fn a_journey_with_the_log_at_its_finest() {
     let guard = hydrant::telemetry::init(&Log { level: "trace".to_owned(), format: LogFormat::Json });
-    let server = Server::start().await;
-    let secrets = journey(&server).await;
+    let hook = Hook::start().await;
+    let server = Server::with(|config| config.oauth2.token_hook = Some(with_secrets(&hook))).await;
+    let mut secrets = journey(&server).await;
+    hook.say(500, "");
+    server
+        .post_as("svc", "/oauth2/token", &[("grant_type", "client_credentials")])
+        .await
+        .assert_error(500, "server_error");
+    assert_eq!(hook.last().headers["x-key"], HOOK_KEY);
+    secrets.extend([("hook's API key", HOOK_KEY.to_owned()), ("hook's URL", HOOK_QUERY.to_owned())]);
     tracing::warn!("the journey is over");
     drop(guard);
     if std::env::var_os(CHILD).is_some() {
@@ -156,6 +175,7 @@ fn sc_01_cp_26_no_secret_is_in_the_log() {
     assert!(log.lines().count() > 40 && log.contains("the journey is over"), "there is a log: {log}");
     assert!(log.contains("\"level\":\"TRACE\"") || log.contains("\"level\":\"DEBUG\""), "at its finest: {log}");
     assert!(log.contains("/oauth2/token") && log.contains("request_id"), "{log}");
+    assert!(log.contains("oauth2.token_hook was asked about the client svc: it has answered 500"), "{log}");
     assert_none(&log, &secrets);
 }
 

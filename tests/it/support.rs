@@ -1,9 +1,11 @@
 //! The harness: a real server in this process on a database of its own, and clients that speak HTTP to it.
 
 mod admin;
+pub mod apps;
 mod ask;
 mod browser;
 mod database;
+mod hook;
 pub mod process;
 mod race;
 pub mod raw;
@@ -31,6 +33,7 @@ use serde_json::{Value, json};
 
 pub use browser::Browser;
 pub use database::Database;
+pub use hook::Hook;
 pub use race::race;
 pub use requests::{Answer, Authorize, Tokens, VERIFIER, challenge_of, unverified};
 pub use site::Site;
@@ -182,20 +185,7 @@ impl Server {
         metadata.validate(&Rules::of(&self.config)).unwrap();
         let now = self.clock.now();
         let secret_hash = (!metadata.is_public()).then(|| Client::hash_of_generated(&Secret::new(SECRET)));
-        let client = Client {
-            id: ClientId::new(id),
-            secret_hash,
-            secret_sealed: None,
-            secret_expires_at: 0,
-            metadata: Json(metadata),
-            tokens_valid_from: now,
-            registration_token_hash: None,
-            origin: "admin".to_owned(),
-            created_at: now,
-            updated_at: now,
-            used_at: None,
-            expires_at: None,
-        };
+        let client = Client { secret_hash, ..Client::new(ClientId::new(id), metadata, now) };
         match self.app().store.insert_client(&client).await {
             Ok(()) | Err(hydrant::store::Error::Conflict) => {}
             Err(error) => panic!("{error}"),

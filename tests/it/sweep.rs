@@ -30,6 +30,7 @@ async fn remember(server: &Server, username: &str, expires_at: Option<Timestamp>
         claims: Json(Vec::new()),
         granted_at: server.clock.now(),
         expires_at,
+        flow_id: String::new(),
     };
     server.app().store.remember_consent(&consent).await.unwrap();
 }

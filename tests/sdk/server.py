@@ -2,6 +2,7 @@
 
 import html
 import http.cookiejar
+import json
 import os
 import pathlib
 import re
@@ -29,10 +30,13 @@ def free_ports(count):
 class Server:
     """The program, with one person in its database and registration open to all."""
 
-    def __init__(self):
+    def __init__(self, urls=None):
+        """`urls` are pages of other apps."""
         self.folder = tempfile.TemporaryDirectory(prefix="hydrant-sdk-")
         public, admin = free_ports(2)
         self.issuer = f"http://127.0.0.1:{public}"
+        self.admin = f"http://127.0.0.1:{admin}"
+        urls = json.dumps({"self": {"issuer": self.issuer}, **(urls or {})})
         self.config = pathlib.Path(self.folder.name) / "hydrant.yml"
         self.config.write_text(f"""
 dev: true
@@ -40,7 +44,7 @@ dsn: sqlite://{self.folder.name}/hydrant.db
 serve:
   public: {{ host: 127.0.0.1, port: {public} }}
   admin: {{ host: 127.0.0.1, port: {admin} }}
-urls: {{ self: {{ issuer: "{self.issuer}" }} }}
+urls: {urls}
 secrets: {{ system: ["a secret of this test alone, and long"] }}
 oidc: {{ dynamic_client_registration: {{ enabled: true }} }}
 """)

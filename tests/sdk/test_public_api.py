@@ -14,6 +14,7 @@ from ory_client.model.string_slice_pipe_delimiter import StringSlicePipeDelimite
 from ory_client.model.userinfo_response import UserinfoResponse
 from ory_client.model.well_known import WellKnown
 
+from recorder import Recorder, main
 from server import Server
 
 CALLBACK = "http://127.0.0.1:5999/callback"
@@ -138,21 +139,5 @@ class PublicApiTest(unittest.TestCase):
         self.assertIsNone(self.api().disconnect_user())
 
 
-class Recorder:
-    """Keeps which operations were called."""
-
-    def __init__(self, api, called):
-        self.api, self.called = api, called
-
-    def __getattr__(self, name):
-        self.called.add(name)
-        return getattr(self.api, name)
-
-
 if __name__ == "__main__":
-    result = unittest.main(exit=False, verbosity=2).result
-    broken = len(result.failures) + len(result.errors)
-    passed = max(result.testsRun - broken - len(result.skipped), 0)
-    print(f"test result: {'ok' if result.wasSuccessful() else 'FAILED'}. "
-          f"{passed} passed; {broken} failed; {len(result.skipped)} ignored", flush=True)
-    raise SystemExit(not result.wasSuccessful())
+    main()

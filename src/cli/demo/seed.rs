@@ -40,18 +40,9 @@ fn client(base: &str, secret: &Secret, default_scope: &[String], now: Timestamp)
         ..ClientMetadata::default()
     };
     Client {
-        id: ClientId::new(CLIENT_ID),
         secret_hash: Some(Client::hash_of_generated(secret)),
-        secret_sealed: None,
-        secret_expires_at: 0,
-        metadata: Json(metadata.with_defaults(default_scope)),
-        tokens_valid_from: now,
-        registration_token_hash: None,
         origin: "demo".to_owned(),
-        created_at: now,
-        updated_at: now,
-        used_at: None,
-        expires_at: None,
+        ..Client::new(ClientId::new(CLIENT_ID), metadata.with_defaults(default_scope), now)
     }
 }
 
@@ -99,7 +90,7 @@ mod tests {
         assert!(metadata.may_use(GrantType::AuthorizationCode) && metadata.may_use(GrantType::RefreshToken));
         assert!(!metadata.may_use(GrantType::ClientCredentials) && !metadata.is_public());
         assert_eq!(metadata.redirect_uris, ["http://127.0.0.1:5555/callback"]);
-        assert_eq!(client.is_generated_secret(secret.expose()), Some(true));
+        assert_eq!(Client::is_generated_secret(client.secret_hash.as_deref().unwrap(), &secret), Some(true));
         assert!(!format!("{client:?}").contains(secret.expose()));
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration as an operator meets it: a text and an environment in, a configuration or every problem out.
 
+mod hooks;
 mod refusals;
 mod shipped;
 
@@ -8,7 +9,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{LogFormat, Pem, SameSite, ScopeStrategy};
+use crate::config::{Host, LogFormat, Pem, SameSite, ScopeStrategy, SocketFile};
 
 const ISSUER: (&str, &str) = ("URLS_SELF_ISSUER", "https://login.example.com");
 const SECRET: (&str, &str) = ("SECRETS_SYSTEM", "q8Zt1mPw0xKc7RbV");
@@ -119,6 +120,21 @@ ttl: {refresh_token: -1, auth_code: 1m30s}
     assert_eq!(secrets, ["0123456789012345", "99999999999999998765432"], "digits are kept as they are written");
     assert_eq!(config.ttl.refresh_token, None);
     assert_eq!(config.ttl.auth_code, Duration::from_secs(90));
+}
+
+#[test]
+fn a_port_may_be_a_unix_socket() {
+    let text = "
+serve:
+  public: {host: 'unix:/run/public.sock', socket: {owner: root, group: 0, mode: 493}}
+  admin: {host: 'unix:/run/admin.sock', port: 4444}
+";
+    let serve = config(text, &[]).serve;
+    let file = |path: &str, id, mode| Host::Socket(SocketFile { path: path.into(), owner: id, group: id, mode });
+    assert_eq!(serve.public.host, file("/run/public.sock", Some(0), 0o755));
+    assert_eq!(serve.admin.host, file("/run/admin.sock", None, 0o660));
+    let hydras = "serve: {public: {socket: {owner: '', group: '', mode: 0755}}}";
+    assert_eq!(warnings(hydras, &[]).len(), 3, "they are of no use beside an address");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `serve.*` as it is written: the two ports, their TLS and CORS, the cookies.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -8,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::SameSite;
+use crate::config::admin_token::GivenToken;
 use crate::config::setting::Setting;
+use crate::config::socket::{GivenHost, Mode};
 use crate::config::value::AdminAuth;
 use crate::secret::Secret;
 
@@ -46,28 +47,57 @@ pub struct Pem {
 /// The port that everybody sees.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Public {
-    /// The address to listen on; 127.0.0.1 in dev mode.
+    /// The address to listen on, or `unix:/path`; 127.0.0.1 in dev mode.
     #[schemars(extend("default" = "0.0.0.0"))]
-    pub host: Setting<IpAddr>,
+    pub host: Setting<GivenHost>,
     /// The port of the OAuth 2.0 and OpenID endpoints and the sign-in pages; 0 takes a free one.
     #[schemars(extend("default" = 4444))]
     pub port: Setting<u16>,
+    pub socket: PublicSocket,
     pub tls: Tls,
     pub cors: Cors,
     pub request_log: RequestLog,
 }
 
+/// The file of the public port's unix socket; who may write to it may connect.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct PublicSocket {
+    /// The user whose file it is, by name or number; the server's own unless set.
+    pub owner: Setting<Option<String>>,
+    /// The group of the file, by name or number; the server's own unless set.
+    pub group: Setting<Option<String>>,
+    /// Its permissions, in octal with the leading 0; 0755 lets only its owner connect, 0660 its group too.
+    #[schemars(extend("default" = "0755"))]
+    pub mode: Setting<Mode>,
+}
+
+/// The file of the admin port's unix socket; who may write to it may connect.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct AdminSocket {
+    /// The user whose file it is, by name or number; the server's own unless set.
+    pub owner: Setting<Option<String>>,
+    /// The group of the file, by name or number; the server's own unless set.
+    pub group: Setting<Option<String>>,
+    /// Its permissions, in octal with the leading 0; whoever may connect is the administrator.
+    #[schemars(extend("default" = "0660"))]
+    pub mode: Setting<Mode>,
+}
+
 /// The port of the admin API.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Admin {
-    /// The address to listen on: loopback, because whoever reaches the admin API is the administrator.
+    /// The address to listen on, or `unix:/path`: loopback, because without tokens whoever reaches the admin API is the administrator.
     #[schemars(extend("default" = "127.0.0.1"))]
-    pub host: Setting<IpAddr>,
+    pub host: Setting<GivenHost>,
     /// The port of the admin API; 0 takes a free one.
     #[schemars(extend("default" = 4445))]
     pub port: Setting<u16>,
     /// `none` says that something else (a firewall, a mesh) guards the admin port, and allows a host off loopback.
     pub auth: Setting<Option<AdminAuth>>,
+    /// Who may call the admin API, each a `name`, the `hash` of a token and its `access` (`full` or `read-only`); `hydrant admin-token create` makes one.
+    #[schemars(extend("default" = []))]
+    pub tokens: Setting<Vec<GivenToken>>,
+    pub socket: AdminSocket,
     pub tls: Tls,
     pub cors: Cors,
     pub request_log: RequestLog,

@@ -1,35 +1,55 @@
 //! `serve.*`: where the two ports listen, their TLS, who may call across origins.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
 use super::{cookies, number, pem_file, pem_text};
+use crate::config::admin_token::{AdminToken, GivenToken};
 use crate::config::raw;
 use crate::config::setting::{Check, Setting};
+use crate::config::socket::{GivenHost, Host, Mode, SocketFile, id_of};
 use crate::config::value::AdminAuth;
 use crate::config::{Cors, Listener, Pem, Serve, Tls};
 use crate::secret::Secret;
 
 pub fn build(raw: &raw::Serve, issuer: &Url, check: &mut Check) -> Serve {
     let admin_open = check.read(&raw.admin.auth) == Some(AdminAuth::None);
+    let admin_tokens = admin_tokens(&raw.admin.tokens, check);
+    let both = admin_open && raw.admin.tokens.is_set();
+    check.rule(!both, &raw.admin.auth, "is none beside serve.admin.tokens", "remove one of the two");
     let public = public(raw, check);
     let admin = admin(raw, admin_open, check);
-    let apart = public.port != admin.port || public.port == 0;
-    // The problem belongs to whichever of the two was set.
-    let at = if raw.admin.port.is_set() { &raw.admin.port } else { &raw.public.port };
-    check.rule(apart, at, "must differ: the public and the admin port are the same", "give each its own");
-    Serve { public, admin, admin_open, cookies: cookies::build(&raw.cookies, issuer, check) }
+    apart(raw, &public, &admin, check);
+    Serve { public, admin, admin_open, admin_tokens, cookies: cookies::build(&raw.cookies, issuer, check) }
+}
+
+fn apart(raw: &raw::Serve, public: &Listener, admin: &Listener, check: &mut Check) {
+    const FIX: &str = "give each its own";
+    match (&public.host, &admin.host) {
+        (Host::Ip(_), Host::Ip(_)) => {
+            let apart = public.port != admin.port || public.port == 0;
+            // The problem belongs to whichever of the two was set.
+            let at = if raw.admin.port.is_set() { &raw.admin.port } else { &raw.public.port };
+            check.rule(apart, at, "must differ: the public and the admin port are the same", FIX);
+        }
+        (Host::Socket(public), Host::Socket(admin)) => {
+            let what = "must differ: the public and the admin port have the same socket";
+            check.rule(public.path != admin.path, &raw.admin.host, what, FIX);
+        }
+        _ => {}
+    }
 }
 
 fn public(raw: &raw::Serve, check: &mut Check) -> Listener {
     let own = &raw.public;
-    let host = check.read(&own.host);
+    let socket = &own.socket;
+    let host = host(&own.host, (&socket.owner, &socket.group, &socket.mode), check);
     let (tls, allow_termination_from) = tls(&own.tls, &raw.tls, check);
     Listener {
-        host: if check.dev && !own.host.is_set() { Ipv4Addr::LOCALHOST.into() } else { host },
+        host: if check.dev && !own.host.is_set() { Host::Ip(Ipv4Addr::LOCALHOST.into()) } else { host },
         port: check.read(&own.port),
         tls,
         allow_termination_from,
@@ -40,11 +60,17 @@ fn public(raw: &raw::Serve, check: &mut Check) -> Listener {
 
 fn admin(raw: &raw::Serve, open: bool, check: &mut Check) -> Listener {
     let own = &raw.admin;
-    let host = check.read(&own.host);
+    let socket = &own.socket;
+    let host = host(&own.host, (&socket.owner, &socket.group, &socket.mode), check);
+    let guarded = own.tokens.is_set();
     let what = "must be a loopback address: whoever reaches the admin API is the administrator";
-    let fix = "use 127.0.0.1, or set serve.admin.auth to none if something else guards the port";
-    check.rule(open || is_loopback(host), &own.host, what, fix);
+    let fix = "use 127.0.0.1 or unix:/path, or list who may call in serve.admin.tokens (`hydrant admin-token create` makes one), \
+               or set serve.admin.auth to none if something else guards the port";
+    check.rule(open || guarded || host.is_local(), &own.host, what, fix);
     let (tls, allow_termination_from) = tls(&own.tls, &raw.tls, check);
+    let in_clear = guarded && !host.is_local() && tls.is_none() && allow_termination_from.is_empty();
+    let words = "without serve.admin.tls or a proxy that ends TLS, admin tokens cross the network in the clear";
+    check.warn(in_clear, &own.host, words);
     Listener {
         host,
         port: check.read(&own.port),
@@ -55,9 +81,52 @@ fn admin(raw: &raw::Serve, open: bool, check: &mut Check) -> Listener {
     }
 }
 
-/// `::ffff:127.0.0.1` is loopback too; `0.0.0.0` is not, although it can be called on loopback.
-fn is_loopback(host: IpAddr) -> bool {
-    host.to_canonical().is_loopback()
+fn admin_tokens(setting: &Setting<Vec<GivenToken>>, check: &mut Check) -> Vec<AdminToken> {
+    const MAKE_ONE: &str = "`hydrant admin-token create` makes a token and prints its lines";
+    let given = check.read(setting);
+    check.rule(!setting.is_set() || !given.is_empty(), setting, "lists nobody", MAKE_ONE);
+    let mut tokens: Vec<AdminToken> = Vec::with_capacity(given.len());
+    for (index, given) in given.into_iter().enumerate() {
+        let item = format!("item {}", index + 1);
+        let named = AdminToken::is_name(&given.name);
+        let what = format!("{item}: name must be 1 to 64 letters, digits and any of . _ - @");
+        check.rule(named, setting, what, "the name is for the log: call it after its owner");
+        let hash = AdminToken::hash_of_text(&given.hash);
+        let what = format!("{item}: hash must be sha256: and the SHA-256 of a token, in hex or base64url");
+        check.rule(hash.is_some(), setting, what, MAKE_ONE);
+        let Some(hash) = hash else { continue };
+        let other = tokens.iter().all(|before| before.name != given.name && before.hash != hash);
+        check.rule(other, setting, format!("{item}: has the name or the hash of another item"), "remove one of them");
+        tokens.push(AdminToken { name: given.name, hash, access: given.access });
+    }
+    tokens
+}
+
+type Owner = Setting<Option<String>>;
+
+fn host(setting: &Setting<GivenHost>, socket: (&Owner, &Owner, &Setting<Mode>), check: &mut Check) -> Host {
+    let (owner, group, mode) = socket;
+    let ids = (account(owner, "user", "/etc/passwd", check), account(group, "group", "/etc/group", check));
+    let Mode(bits) = check.read(mode);
+    match check.read(setting) {
+        GivenHost::Socket(path) => Host::Socket(SocketFile { path, owner: ids.0, group: ids.1, mode: bits }),
+        GivenHost::Ip(address) => {
+            let words = "has no effect: the port does not listen on a unix socket";
+            check.warn(owner.is_set(), owner, words);
+            check.warn(group.is_set(), group, words);
+            check.warn(mode.is_set(), mode, words);
+            Host::Ip(address)
+        }
+    }
+}
+
+fn account(setting: &Owner, kind: &str, database: &str, check: &mut Check) -> Option<u32> {
+    // Hydra's files have it empty where nobody is meant.
+    let name = check.read(setting).filter(|name| !name.is_empty())?;
+    let id = id_of(&name, database);
+    let what = format!("is no {kind} of this machine ({database} does not have it)");
+    check.rule(id.is_some(), setting, what, "use its number");
+    id
 }
 
 /// A listener's TLS, each key from its own section or else from `serve.tls`, and its proxies.
@@ -191,21 +260,6 @@ mod tests {
             "null",
         ] {
             assert!(!is_origin(wrong), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn loopback_is_loopback_in_both_families() {
-        for (host, loopback) in [
-            ("127.0.0.1", true),
-            ("127.9.9.9", true),
-            ("::1", true),
-            ("::ffff:127.0.0.1", true),
-            ("0.0.0.0", false),
-            ("::", false),
-            ("10.0.0.1", false),
-        ] {
-            assert_eq!(is_loopback(host.parse().unwrap()), loopback, "{host}");
         }
     }
 }

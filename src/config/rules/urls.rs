@@ -20,6 +20,10 @@ pub fn build(raw: &raw::Urls, check: &mut Check) -> Urls {
         public: public.as_ref().unwrap_or(&issuer).trim_end_matches('/').to_owned(),
         issuer,
         issuer_url: issuer_url.unwrap_or_else(dev_issuer),
+        login: check.read(&raw.login),
+        registration: check.read(&raw.registration),
+        consent: check.read(&raw.consent),
+        logout: check.read(&raw.logout),
         post_logout_redirect: check.read(&raw.post_logout_redirect),
         error: check.read(&raw.error),
     }

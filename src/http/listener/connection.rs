@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -15,16 +14,16 @@ use std::time::Duration;
 use axum::BoxError;
 use axum::Router;
 use axum::body::{Bytes, HttpBody};
-use axum::extract::ConnectInfo;
 use axum::http::Request;
 use axum::response::Response;
 use axum_server::accept::Accept;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::Service;
+
+use crate::http::client_address::Peer;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -42,7 +41,7 @@ pub(super) struct Welcome {
     pub patience: Patience,
 }
 
-impl Service<SocketAddr> for Welcome {
+impl<P: Into<Peer>> Service<P> for Welcome {
     type Response = Serving;
     type Error = AcquireError;
     type Future = BoxFuture<'static, Result<Serving, AcquireError>>;
@@ -51,8 +50,8 @@ impl Service<SocketAddr> for Welcome {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, peer: SocketAddr) -> Self::Future {
-        let welcome = self.clone();
+    fn call(&mut self, peer: P) -> Self::Future {
+        let (welcome, peer) = (self.clone(), peer.into());
         Box::pin(async move {
             let permit = welcome.permits.acquire_owned().await?;
             let connection = Arc::new(Connection::new(welcome.patience, permit));
@@ -65,7 +64,7 @@ impl Service<SocketAddr> for Welcome {
 #[derive(Clone)]
 pub(super) struct Serving {
     app: Router,
-    peer: SocketAddr,
+    peer: Peer,
     connection: Arc<Connection>,
 }
 
@@ -83,7 +82,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        request.extensions_mut().insert(ConnectInfo(self.peer));
+        request.extensions_mut().insert(self.peer);
         let busy = Busy::new(&self.connection);
         let answer = self.app.call(request);
         Box::pin(async move {
@@ -148,20 +147,20 @@ impl Drop for Busy {
     }
 }
 
-/// Wraps what the inner acceptor makes (a TCP or TLS stream) with the connection's patience.
+/// Wraps what the inner acceptor makes (the stream of a socket, or TLS over it) with the connection's patience.
 #[derive(Clone)]
 pub(super) struct Patient<A>(pub A);
 
-impl<A> Accept<TcpStream, Serving> for Patient<A>
+impl<A, S> Accept<S, Serving> for Patient<A>
 where
-    A: Accept<TcpStream, Serving>,
+    A: Accept<S, Serving>,
     A::Future: Send + 'static,
 {
     type Stream = Timed<A::Stream>;
     type Service = A::Service;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
-    fn accept(&self, stream: TcpStream, serving: Serving) -> Self::Future {
+    fn accept(&self, stream: S, serving: Serving) -> Self::Future {
         let connection = Arc::clone(&serving.connection);
         let accepted = self.0.accept(stream, serving);
         Box::pin(async move {

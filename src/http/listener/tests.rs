@@ -15,19 +15,19 @@ use crate::http::middleware::samples;
 const LONG: Duration = Duration::from_secs(30);
 const HELLO: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-struct Port {
+struct OpenPort {
     address: SocketAddr,
     drain: Drain,
     task: JoinHandle<io::Result<()>>,
 }
 
-impl Drop for Port {
+impl Drop for OpenPort {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Port {
+impl OpenPort {
     async fn open(limits: &Limits) -> Self {
         Self::with(&samples::listener([127, 0, 0, 1]), limits).await
     }
@@ -45,7 +45,8 @@ impl Port {
             .route("/never", get(async || sleep(LONG).await))
             .route("/large", get(async || vec![b'a'; 64 << 20]));
         let bound = bind("test", listener, limits).await.unwrap();
-        let (address, drain) = (bound.address(), Drain::default());
+        let Address::Ip(address) = *bound.address() else { panic!("no TCP port") };
+        let drain = Drain::default();
         let task = tokio::spawn(bound.serve(app, drain.clone()));
         Self { address, drain, task }
     }
@@ -89,7 +90,7 @@ fn patient() -> Limits {
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
     let limits = Limits { idle_timeout: LONG, ..samples::limits() };
-    let (answer, took) = Port::open(&limits).await.send(b"").await;
+    let (answer, took) = OpenPort::open(&limits).await.send(b"").await;
     assert_eq!(answer, "");
     assert!((200..2000).contains(&took.as_millis()), "{took:?}");
 }
@@ -97,7 +98,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 #[tokio::test]
 async fn headers_that_trickle_are_cut() {
     let limits = Limits { idle_timeout: LONG, ..samples::limits() };
-    let port = Port::open(&limits).await;
+    let port = OpenPort::open(&limits).await;
     let mut stream = port.connect().await;
     let started = Instant::now();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ").await.unwrap();
@@ -120,7 +121,7 @@ async fn headers_that_trickle_are_cut() {
 
 #[tokio::test]
 async fn an_idle_connection_lives_longer_than_a_silent_one_and_not_for_ever() {
-    let port = Port::open(&samples::limits()).await;
+    let port = OpenPort::open(&samples::limits()).await;
     let mut stream = port.connect().await;
     for _ in 0..3 {
         stream.write_all(HELLO).await.unwrap();
@@ -134,7 +135,7 @@ async fn an_idle_connection_lives_longer_than_a_silent_one_and_not_for_ever() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut() {
     let limits = Limits { connections: 1, ..samples::limits() };
-    let port = Port::open(&limits).await;
+    let port = OpenPort::open(&limits).await;
     let mut stubborn = port.connect().await;
     stubborn.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(50)).await;
@@ -148,7 +149,7 @@ async fn a_client_that_does_not_read_is_cut() {
 
 #[tokio::test]
 async fn connections_over_the_limit_wait_for_their_turn() {
-    let port = Port::open(&Limits { connections: 1, ..patient() }).await;
+    let port = OpenPort::open(&Limits { connections: 1, ..patient() }).await;
     let mut first = port.connect().await;
     first.write_all(HELLO).await.unwrap();
     read_some(&mut first).await;
@@ -162,7 +163,7 @@ async fn connections_over_the_limit_wait_for_their_turn() {
 
 #[tokio::test]
 async fn heads_over_the_limit_are_431() {
-    let port = Port::open(&samples::limits()).await;
+    let port = OpenPort::open(&samples::limits()).await;
     let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Large: {}\r\n\r\n", "a".repeat(64 * 1024));
     let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(10_000));
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(1 << 20));
@@ -180,7 +181,7 @@ async fn heads_over_the_limit_are_431() {
 
 #[tokio::test]
 async fn the_plain_port_does_not_speak_http_2() {
-    let port = Port::open(&samples::limits()).await;
+    let port = OpenPort::open(&samples::limits()).await;
     let (answer, _) = port.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5"), "{answer:?}");
     let upgrade = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n";
@@ -190,7 +191,7 @@ async fn the_plain_port_does_not_speak_http_2() {
 #[tokio::test]
 async fn a_drain_answers_what_is_running_and_refuses_what_is_new() {
     let limits = Limits { drain_timeout: Duration::from_secs(2), ..patient() };
-    let port = Port::open(&limits).await;
+    let port = OpenPort::open(&limits).await;
     let address = port.address;
     let mut idle = port.connect().await;
     idle.write_all(HELLO).await.unwrap();
@@ -215,7 +216,7 @@ async fn a_drain_answers_what_is_running_and_refuses_what_is_new() {
 #[tokio::test]
 async fn a_half_sent_request_does_not_hold_the_end() {
     let limits = Limits { drain_timeout: Duration::from_millis(600), ..patient() };
-    let port = Port::open(&limits).await;
+    let port = OpenPort::open(&limits).await;
     let mut half = port.connect().await;
     half.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
     let mut running = port.connect().await;
@@ -228,7 +229,7 @@ async fn a_half_sent_request_does_not_hold_the_end() {
 
 #[tokio::test]
 async fn a_full_port_stops_accepting_too() {
-    let port = Port::open(&Limits { connections: 1, drain_timeout: Duration::from_secs(2), ..patient() }).await;
+    let port = OpenPort::open(&Limits { connections: 1, drain_timeout: Duration::from_secs(2), ..patient() }).await;
     let mut running = port.connect().await;
     running.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(50)).await;
@@ -243,7 +244,7 @@ async fn a_full_port_stops_accepting_too() {
 
 #[tokio::test]
 async fn the_second_signal_ends_at_once() {
-    let port = Port::open(&patient()).await;
+    let port = OpenPort::open(&patient()).await;
     let mut running = port.connect().await;
     running.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(50)).await;
@@ -255,7 +256,7 @@ async fn the_second_signal_ends_at_once() {
 
 #[tokio::test]
 async fn a_taken_port_is_one_clear_line() {
-    let port = Port::open(&samples::limits()).await;
+    let port = OpenPort::open(&samples::limits()).await;
     let mut listener = samples::listener([127, 0, 0, 1]);
     listener.port = port.address.port();
     let why = bind("public", &listener, &samples::limits()).await.err().unwrap().to_string();
@@ -314,7 +315,7 @@ fn write_pair(folder: &std::path::Path) -> String {
 async fn a_new_certificate_serves_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let first = write_pair(folder.path());
-    let port = Port::with(&tls_listener(folder.path()), &patient()).await;
+    let port = OpenPort::with(&tls_listener(folder.path()), &patient()).await;
     assert_eq!(handshake(port.address, &first, &["h2", "http/1.1"]).await.unwrap(), Some(b"h2".to_vec()));
     assert_eq!(handshake(port.address, &first, &["http/1.1"]).await.unwrap(), Some(b"http/1.1".to_vec()));
     let second = write_pair(folder.path());
@@ -332,7 +333,7 @@ async fn a_handshake_that_does_not_come_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     write_pair(folder.path());
     let limits = Limits { idle_timeout: LONG, ..samples::limits() };
-    let port = Port::with(&tls_listener(folder.path()), &limits).await;
+    let port = OpenPort::with(&tls_listener(folder.path()), &limits).await;
     let (_, took) = port.send(b"\x16\x03\x01").await;
     assert!((200..2000).contains(&took.as_millis()), "{took:?}");
 }
@@ -350,7 +351,7 @@ async fn pings_do_not_keep_an_idle_http_2_connection() {
 
     let folder = tempfile::tempdir().unwrap();
     let trusted = write_pair(folder.path());
-    let port = Port::with(&tls_listener(folder.path()), &samples::limits()).await;
+    let port = OpenPort::with(&tls_listener(folder.path()), &samples::limits()).await;
     let (address, mut client) = (port.address, client(&trusted, &["h2"]));
     let (seen, took) = tokio::task::spawn_blocking(move || {
         let mut socket = std::net::TcpStream::connect(address).unwrap();

@@ -1,17 +1,22 @@
 //! Configuration for the tests of this layer, with limits short enough to wait for.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use url::Url;
 
-use crate::config::{Cors, Limits, Listener, Urls};
+use crate::config::{Cors, Host, Limits, Listener, SocketFile, Urls};
 
 pub(in crate::http) fn urls(issuer: &str) -> Urls {
     Urls {
         issuer: issuer.to_owned(),
         issuer_url: Url::parse(issuer).unwrap(),
         public: issuer.trim_end_matches('/').to_owned(),
+        login: None,
+        registration: None,
+        consent: None,
+        logout: None,
         post_logout_redirect: None,
         error: None,
     }
@@ -34,13 +39,19 @@ pub(in crate::http) fn cors() -> Cors {
 /// On a port that the system picks.
 pub(in crate::http) fn listener(host: [u8; 4]) -> Listener {
     Listener {
-        host: IpAddr::from(host),
+        host: Host::Ip(IpAddr::from(host)),
         port: 0,
         tls: None,
         allow_termination_from: Vec::new(),
         cors: cors(),
         request_log_disable_for_health: false,
     }
+}
+
+/// On a unix socket.
+pub(in crate::http) fn socket(path: &Path) -> Listener {
+    let file = SocketFile { path: path.to_owned(), owner: None, group: None, mode: 0o600 };
+    Listener { host: Host::Socket(file), ..listener([127, 0, 0, 1]) }
 }
 
 pub(in crate::http) fn limits() -> Limits {

@@ -3,16 +3,21 @@
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use axum::extract::ConnectInfo;
 use axum::routing::{any, get, post};
 use tower::ServiceExt as _;
 use tracing::Dispatch;
 
+use super::client_address::Peer;
 use super::*;
+use crate::clock::Timestamp;
+
+fn metrics() -> Metrics {
+    Metrics::new(Timestamp::from_seconds(1_753_358_400))
+}
 
 fn options(drain: Drain) -> Options {
     let hosts = Hosts::public(&samples::urls("https://auth.example.com"), false);
-    Options::new(&samples::listener([127, 0, 0, 1]), &samples::limits(), hosts, None, true, drain)
+    Options::new(&samples::listener([127, 0, 0, 1]), &samples::limits(), hosts, true, &metrics(), drain)
 }
 
 async fn read(body: Body) -> Result<String, oauth::Error> {
@@ -55,8 +60,8 @@ impl Answer {
 }
 
 async fn send(app: Router, request: axum::http::request::Builder, body: Body) -> Answer {
-    let peer = std::net::SocketAddr::from(([203, 0, 113, 7], 4711));
-    let request = request.header("host", "auth.example.com").extension(ConnectInfo(peer)).body(body).unwrap();
+    let peer = Peer::Address([203, 0, 113, 7].into());
+    let request = request.header("host", "auth.example.com").extension(peer).body(body).unwrap();
     let response = app.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     Answer { status: parts.status.as_u16(), headers: parts.headers, body: read(body).await.unwrap() }
@@ -146,7 +151,7 @@ async fn behind_a_proxy_the_caller_is_whom_it_names() {
     let mut listener = samples::listener([0, 0, 0, 0]);
     listener.allow_termination_from = vec!["203.0.113.0/24".parse().unwrap()];
     let hosts = Hosts::public(&samples::urls("https://auth.example.com"), false);
-    let options = || Options::new(&listener, &samples::limits(), hosts.clone(), None, true, Drain::default());
+    let options = || Options::new(&listener, &samples::limits(), hosts.clone(), true, &metrics(), Drain::default());
     let request = || Request::builder().uri("/who/me").header("x-forwarded-for", "198.51.100.1");
     let secure = send(app(options()), request().header("x-forwarded-proto", "https"), Body::empty()).await;
     assert_eq!((secure.status, secure.body.as_str()), (200, "198.51.100.1"));

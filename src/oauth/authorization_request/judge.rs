@@ -29,7 +29,7 @@ pub(super) fn judge(
     front_id_token(params, response_type, &scope)?;
     let audience = requested_audience(params, context.client)?;
     let code_challenge = challenge(params, context, response_type)?;
-    let prompt = params.get("prompt").map_or(Ok(Prompt::default()), Prompt::parse)?;
+    let prompt = params.get("prompt").map_or(Ok(Prompt::default()), |text| Prompt::parse(text, context.own_login))?;
     let max_age = params.get("max_age").map(parse_max_age).transpose()?.or(context.client.default_max_age);
     for name in ["state", "nonce", "login_hint"] {
         if params.get(name).is_some_and(|value| value.len() > LONGEST_VALUE) {
@@ -39,7 +39,10 @@ pub(super) fn judge(
     let mut claims = ClaimsRequest::parse(params.get("claims"), params.get("claims_locales"))?;
     let subjects = who_may_answer(params, context.hinted, &claims)?;
     let essential_acr = claims.essential_acr();
-    if !essential_acr.is_empty() && !essential_acr.iter().any(|acr| acr::SUPPORTED.contains(&acr.as_str())) {
+    if context.own_login
+        && !essential_acr.is_empty()
+        && !essential_acr.iter().any(|acr| acr::SUPPORTED.contains(&acr.as_str()))
+    {
         // Before anybody is asked to sign in in vain.
         return Err(ErrorCode::UnmetAuthenticationRequirements.because("None of the acr values can be reached here."));
     }
@@ -188,7 +191,7 @@ fn parse_max_age(text: &str) -> Result<u64> {
 }
 
 impl Prompt {
-    fn parse(text: &str) -> Result<Self> {
+    fn parse(text: &str, own_login: bool) -> Result<Self> {
         let mut prompt = Self::default();
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             match word {
@@ -196,10 +199,11 @@ impl Prompt {
                 "login" => prompt.login = true,
                 "consent" => prompt.consent = true,
                 "select_account" => prompt.select_account = true,
+                "registration" | "create" if !own_login => prompt.registration = true,
                 _ => return Err(ErrorCode::InvalidRequest.because("prompt has a value that is not known.")),
             }
         }
-        if prompt.none && (prompt.login || prompt.consent || prompt.select_account) {
+        if prompt.none && (prompt.login || prompt.consent || prompt.select_account || prompt.registration) {
             return Err(ErrorCode::InvalidRequest.because("prompt=none can not be combined with another value."));
         }
         Ok(prompt)

@@ -19,6 +19,7 @@ fn ask(client: &ClientMetadata, query: &str) -> Result<AuthorizationRequest, Ref
         response_types: ResponseType::ALL,
         supported_claims: &["role".to_owned()],
         hinted: Some(&hinted),
+        own_login: true,
     };
     validate(&params, &id, &context)
 }

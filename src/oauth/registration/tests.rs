@@ -12,6 +12,15 @@ fn registered(change: impl FnOnce(&mut Registration), client: &Value) -> Result<
     Request::read(client.to_string().as_bytes())?.metadata(&config.oidc, &Rules::of(&config), None)
 }
 
+/// The registration that the operator's `before` becomes by this request of its client.
+fn replaced(before: &Value, request: &Value) -> Result<ClientMetadata> {
+    let config = Config::for_tests("https://op.example", "memory");
+    let before: ClientMetadata = serde_json::from_value(web(before)).unwrap();
+    let before = Before { metadata: &before, is_operators: true };
+    let request = Request::read(web(request).to_string().as_bytes()).unwrap();
+    request.metadata(&config.oidc, &Rules::of(&config), Some(before))
+}
+
 fn web(more: &Value) -> Value {
     let mut client = json!({ "redirect_uris": ["https://app.example/cb"] });
     client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -149,7 +158,7 @@ fn dr_31_a_statement_goes_before_what_is_beside_it() {
     let request = Request::with_statement(body.as_bytes(), claims.as_object().unwrap().clone()).unwrap();
     assert_eq!((request.metadata.client_name.as_str(), &request.client_id), ("Theirs", &None));
     assert_eq!(request.metadata.software.software_statement, "a.b.c");
-    assert!(request.refuse_privileges(&Registration::default(), &[]).is_err());
+    assert!(request.refuse_privileges(&Registration::default(), &ClientMetadata::default(), &[]).is_err());
     let wrong = json!({ "redirect_uris": 1 });
     let error = Request::with_statement(body.as_bytes(), wrong.as_object().unwrap().clone()).unwrap_err();
     assert_eq!(error.code, ErrorCode::InvalidSoftwareStatement);
@@ -167,4 +176,40 @@ fn a_secret_that_can_be_guessed_is_refused() {
     assert!(of("a longer secret", "client_secret_post").unwrap().is_some());
     assert!(of("", "none").unwrap().is_none());
     assert!(of("a longer secret", "none").is_err());
+}
+
+/// RFC 7592 section 2.2: what an operator has given may be sent back, stays if it is not, and is not added to.
+#[test]
+fn a_client_of_the_operators_keeps_what_he_has_given_to_it() {
+    let given = json!({
+        "skip_consent": true, "skip_logout_consent": true, "owner": "sales", "metadata": { "tier": 1 },
+        "access_token_strategy": "jwt", "audience": ["https://api.example"], "scope": "openid photos.read",
+        "grant_types": ["authorization_code", "client_credentials"], "logo_uri": "https://cdn.example/l.png",
+        "authorization_code_grant_access_token_lifespan": "5m",
+    });
+    for request in [given.clone(), json!({ "client_name": "x" })] {
+        let client = replaced(&given, &request).unwrap();
+        assert!(client.skip_consent && client.skip_logout_consent == Some(true), "{request}");
+        assert_eq!((client.owner.as_str(), &client.metadata), ("sales", &json!({ "tier": 1 })));
+        assert_eq!((client.access_token_strategy.as_str(), client.audience.len()), ("jwt", 1));
+        assert_eq!(client.lifespans.iter().count(), 1);
+    }
+    for (field, value) in [
+        ("owner", json!("others")),
+        ("metadata", json!({ "tier": 2 })),
+        ("access_token_strategy", json!("opaque")),
+        ("audience", json!(["https://api.example", "https://other.example"])),
+        ("scope", json!("openid photos.read photos.write")),
+        ("grant_types", json!(["client_credentials", "urn:x"])),
+        ("authorization_code_grant_access_token_lifespan", json!("6m")),
+        ("refresh_token_grant_access_token_lifespan", json!("5m")),
+        ("logo_uri", json!("https://evil.example/l.png")),
+    ] {
+        let error = replaced(&given, &json!({ field: value })).expect_err(field);
+        assert!(error.description.contains(field), "{}", error.description);
+    }
+    assert!(replaced(&json!({}), &json!({ "skip_consent": true })).is_err());
+    let elsewhere = json!({ "redirect_uris": ["https://app.example/cb", "https://app.example/new"], "logo_uri": "" });
+    let client = replaced(&given, &elsewhere).unwrap();
+    assert!(!client.skip_consent && client.owner == "sales", "what was vouched for was another redirect URI");
 }

@@ -1,10 +1,10 @@
 //! What is different for clients that register themselves (RFC 7591, RFC 7592): they are let in one by one, hold a token
 //! for their registration, and go again by themselves.
 
-use super::{Client, ClientChange, KeptSecret, insert, replace_origins};
+use super::{Client, insert};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
-use crate::store::db::{Connection, Error, Json, Result, sql};
+use crate::store::db::{Connection, Error, Result, sql};
 use crate::store::{Store, events, registration_token};
 
 /// `origin` of a client that registered itself.
@@ -18,18 +18,6 @@ pub enum Registered {
     Full,
     /// The initial access token was used up, revoked or has expired.
     TokenSpent,
-}
-
-/// A client's registration as it replaces the one before.
-#[derive(Clone, Debug)]
-pub struct Replacement<'a> {
-    pub change: ClientChange,
-    /// Seconds since 1970, 0 for never; counts only with a new secret.
-    pub secret_expires_at: i64,
-    /// The hash of the registration access token that the client gets.
-    pub token_hash: &'a str,
-    /// That of the one before.
-    pub presented_hash: &'a str,
 }
 
 impl Client {
@@ -75,53 +63,14 @@ impl Store {
         Ok(Registered::Done)
     }
 
-    /// Replaces a registration and its token. Of any number of calls on the same one before, one finds it: the condition
-    /// is in the statement.
-    pub async fn replace_registration(
-        &self,
-        id: &ClientId,
-        new: &Replacement<'_>,
-        now: Timestamp,
-    ) -> Result<Option<Client>> {
-        let (hash, sealed) = KeptSecret::columns(new.change.secret.as_ref());
-        let mut tx = self.begin().await?;
-        let updated: Option<Client> = sql!(
-            &mut tx,
-            fetch_optional,
-            "UPDATE clients SET metadata = $2, updated_at = $3, registration_token_hash = $4,
-                    secret_hash = CASE WHEN CAST($5 AS BOOLEAN) THEN CAST($6 AS TEXT) ELSE secret_hash END,
-                    secret_sealed = CASE WHEN CAST($5 AS BOOLEAN) THEN CAST($7 AS TEXT) ELSE secret_sealed END,
-                    secret_expires_at = CASE WHEN CAST($5 AS BOOLEAN) THEN CAST($8 AS BIGINT) ELSE secret_expires_at END
-              WHERE id = $1 AND origin = $10 AND registration_token_hash = $9 RETURNING *",
-            id,
-            Json(&new.change.metadata),
-            now,
-            new.token_hash,
-            new.change.secret.is_some(),
-            hash,
-            sealed,
-            new.secret_expires_at,
-            new.presented_hash,
-            SELF_REGISTERED,
-        )?;
-        if updated.is_some() {
-            replace_origins(&mut tx, id, &new.change.metadata).await?;
-            events::client_changed(&mut tx, id).await?;
-            tx.commit().await?;
-            self.0.clients.forget(id);
-        }
-        Ok(updated)
-    }
-
-    /// Deletes a client that registered itself, if its token is still this one.
+    /// Deletes a client that manages itself, if its token is still this one.
     pub async fn delete_registration(&self, id: &ClientId, presented_hash: &str) -> Result<bool> {
         let mut tx = self.begin().await?;
         let deleted = sql!(
             &mut tx,
             execute,
-            "DELETE FROM clients WHERE id = $1 AND origin = $2 AND registration_token_hash = $3",
+            "DELETE FROM clients WHERE id = $1 AND registration_token_hash = $2",
             id,
-            SELF_REGISTERED,
             presented_hash,
         )?;
         if deleted == 0 {

@@ -39,14 +39,14 @@ fn in_order<J, R: Clone>(
 /// flow from ending in a second code.
 const REDEEM_POSTGRES: &str = "
 UPDATE grants AS g
-   SET code_redeemed_at = x.now, refresh_generation = 1, refreshed_at = x.now,
+   SET code_redeemed_at = x.now, refresh_generation = 1, refreshed_at = x.now, claims = COALESCE(x.claims, g.claims),
        refresh_expires_at = CASE WHEN g.refresh_expires_at IS NOT NULL AND x.refresh_expires_at IS NOT NULL
                                  THEN LEAST(x.refresh_expires_at, g.ends_at) END,
        expires_at = GREATEST(g.expires_at, LEAST(g.ends_at,
                         CASE WHEN g.refresh_expires_at IS NULL OR x.refresh_expires_at IS NULL THEN x.expires_at
                              ELSE GREATEST(x.refresh_expires_at + 86400000, x.expires_at) END))
-  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[])
-       AS x (id, client_id, redirect_uri, challenge, refresh_expires_at, expires_at, now)
+  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[], $8::TEXT[])
+       AS x (id, client_id, redirect_uri, challenge, refresh_expires_at, expires_at, now, claims)
  WHERE g.id = x.id AND g.client_id = x.client_id
    AND (g.redirect_uri IS NULL OR g.redirect_uri = x.redirect_uri)
    AND g.code_challenge IS NOT DISTINCT FROM x.challenge
@@ -59,7 +59,7 @@ RETURNING g.*";
 
 const REDEEM_SQLITE: &str = "
 UPDATE grants AS g
-   SET code_redeemed_at = x.now, refresh_generation = 1, refreshed_at = x.now,
+   SET code_redeemed_at = x.now, refresh_generation = 1, refreshed_at = x.now, claims = COALESCE(x.claims, g.claims),
        refresh_expires_at = CASE WHEN g.refresh_expires_at IS NOT NULL AND x.refresh_expires_at IS NOT NULL
                                  THEN min(x.refresh_expires_at, g.ends_at) END,
        expires_at = max(g.expires_at, min(g.ends_at,
@@ -67,7 +67,7 @@ UPDATE grants AS g
                              ELSE max(x.refresh_expires_at + 86400000, x.expires_at) END))
   FROM (SELECT value ->> 'id' AS id, value ->> 'client_id' AS client_id, value ->> 'redirect_uri' AS redirect_uri,
                value ->> 'challenge' AS challenge, value ->> 'refresh_expires_at' AS refresh_expires_at,
-               value ->> 'expires_at' AS expires_at, value ->> 'now' AS now
+               value ->> 'expires_at' AS expires_at, value ->> 'now' AS now, value ->> 'claims' AS claims
           FROM json_each($1)) AS x
  WHERE g.id = x.id AND g.client_id = x.client_id
    AND (g.redirect_uri IS NULL OR g.redirect_uri = x.redirect_uri)
@@ -98,6 +98,7 @@ impl Job for CodeClaim {
                     .bind(jobs.iter().map(|job| job.refresh_expires_at.map(Timestamp::millis)).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.expires_at.millis()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.now.millis()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.claims.as_ref().map(Json::text)).collect::<Vec<_>>())
                     .fetch_all(connection)
                     .await?
             }
@@ -108,7 +109,7 @@ impl Job for CodeClaim {
                         serde_json::json!({
                             "id": job.grant.to_string(), "client_id": job.client, "redirect_uri": job.redirect_uri,
                             "challenge": job.challenge, "refresh_expires_at": job.refresh_expires_at,
-                            "expires_at": job.expires_at, "now": job.now,
+                            "expires_at": job.expires_at, "now": job.now, "claims": job.claims.as_ref().map(Json::text),
                         })
                     })
                     .collect();
@@ -123,12 +124,12 @@ impl Job for CodeClaim {
 /// touches no index is far cheaper (a heap-only tuple).
 const ROTATE_POSTGRES: &str = "
 UPDATE grants AS g
-   SET refresh_generation = g.refresh_generation + 1, refreshed_at = x.now,
+   SET refresh_generation = g.refresh_generation + 1, refreshed_at = x.now, claims = COALESCE(x.claims, g.claims),
        refresh_expires_at = LEAST(x.refresh_expires_at, g.ends_at),
        expires_at = CASE WHEN x.expires_at <= g.expires_at THEN g.expires_at
                          ELSE LEAST(x.expires_at + 86400000, g.ends_at) END
-  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[])
-       AS x (id, client_id, generation, refresh_expires_at, expires_at, now)
+  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::TEXT[])
+       AS x (id, client_id, generation, refresh_expires_at, expires_at, now, claims)
  WHERE g.id = x.id AND g.client_id = x.client_id AND g.refresh_generation = x.generation
    AND g.revoked_at IS NULL AND g.refresh_expires_at > x.now AND g.ends_at > x.now
    AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
@@ -138,13 +139,13 @@ RETURNING g.*";
 
 const ROTATE_SQLITE: &str = "
 UPDATE grants AS g
-   SET refresh_generation = g.refresh_generation + 1, refreshed_at = x.now,
+   SET refresh_generation = g.refresh_generation + 1, refreshed_at = x.now, claims = COALESCE(x.claims, g.claims),
        refresh_expires_at = min(x.refresh_expires_at, g.ends_at),
        expires_at = CASE WHEN x.expires_at <= g.expires_at THEN g.expires_at
                          ELSE min(x.expires_at + 86400000, g.ends_at) END
   FROM (SELECT value ->> 'id' AS id, value ->> 'client_id' AS client_id, value ->> 'generation' AS generation,
                value ->> 'refresh_expires_at' AS refresh_expires_at, value ->> 'expires_at' AS expires_at,
-               value ->> 'now' AS now
+               value ->> 'now' AS now, value ->> 'claims' AS claims
           FROM json_each($1)) AS x
  WHERE g.id = x.id AND g.client_id = x.client_id AND g.refresh_generation = x.generation
    AND g.revoked_at IS NULL AND g.refresh_expires_at > x.now AND g.ends_at > x.now
@@ -171,6 +172,7 @@ impl Job for Rotation {
                     .bind(jobs.iter().map(|job| job.refresh_expires_at.millis()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.expires_at.millis()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.now.millis()).collect::<Vec<_>>())
+                    .bind(jobs.iter().map(|job| job.claims.as_ref().map(Json::text)).collect::<Vec<_>>())
                     .fetch_all(connection)
                     .await?
             }
@@ -181,6 +183,7 @@ impl Job for Rotation {
                         serde_json::json!({
                             "id": job.grant.to_string(), "client_id": job.client, "generation": job.generation,
                             "refresh_expires_at": job.refresh_expires_at, "expires_at": job.expires_at, "now": job.now,
+                            "claims": job.claims.as_ref().map(Json::text),
                         })
                     })
                     .collect();
@@ -199,8 +202,8 @@ pub struct LookUp {
 }
 
 const LOOK_UP_POSTGRES: &str = "
-SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.claims_requested, g.refresh_generation,
-       g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
+SELECT g.id, g.client_id, g.subject, g.seen_as, g.session_id, g.scope, g.audience, g.claims, g.claims_requested,
+       g.refresh_generation, g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
   FROM UNNEST($1::TEXT[], $2::BIGINT[]) AS x (id, now)
   JOIN grants g ON g.id = x.id
   JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
@@ -209,8 +212,8 @@ SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims
    AND COALESCE(u.tokens_valid_from, 0) <= g.authenticated_at";
 
 const LOOK_UP_SQLITE: &str = "
-SELECT g.id, g.client_id, g.subject, g.session_id, g.scope, g.audience, g.claims, g.claims_requested, g.refresh_generation,
-       g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
+SELECT g.id, g.client_id, g.subject, g.seen_as, g.session_id, g.scope, g.audience, g.claims, g.claims_requested,
+       g.refresh_generation, g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
   FROM (SELECT value ->> 'id' AS id, value ->> 'now' AS now FROM json_each($1)) AS x
   JOIN grants g ON g.id = x.id
   JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at

@@ -42,6 +42,12 @@ impl Browser<'_> {
     pub async fn send(&mut self, request: reqwest::RequestBuilder) -> Answer {
         let request = if self.cookies.is_empty() { request } else { request.header(COOKIE, self.cookie_header()) };
         let answer = Answer::of(request.send().await.unwrap()).await;
+        self.keep(&answer);
+        answer
+    }
+
+    /// Keeps the cookies of an answer.
+    pub fn keep(&mut self, answer: &Answer) {
         for line in answer.headers.get_all(SET_COOKIE) {
             let (pair, attributes) = line.to_str().unwrap().split_once(';').unwrap();
             let (name, value) = pair.split_once('=').unwrap();
@@ -51,12 +57,17 @@ impl Browser<'_> {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        answer
     }
 
     pub async fn get(&mut self, url: &str) -> Answer {
         let request = self.server.http.get(url).header("accept", "text/html,application/xhtml+xml");
         self.send(request).await
+    }
+
+    /// A request that stands by itself, for races: its cookies are this browser's, and what it is given is not kept.
+    pub fn visit(&self, url: &str) -> impl Future<Output = Answer> + Send + use<> {
+        let request = self.server.http.get(url).header("accept", "text/html").header(COOKIE, self.cookie_header());
+        async move { Answer::of(request.send().await.unwrap()).await }
     }
 
     /// Sends a form as a page of the server does.

@@ -130,6 +130,19 @@ impl Process {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Everything that was written, once that has these words: a line is written behind the request's back.
+    pub async fn logged(&self, words: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(words) {
+                return log;
+            }
+            assert!(began.elapsed() < Duration::from_secs(5), "{words} is not in: {log}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Waits until the server says that it can serve.
     pub async fn ready(&mut self) {
         let http = client_builder().build().unwrap();

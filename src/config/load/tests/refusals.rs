@@ -15,6 +15,10 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("urls: {self: {issuer: [a]}}", "urls.self.issuer", "must be one value, not a list"),
     ("urls: {self: {public: 'http://op.example'}}", "urls.self.public", "must use https"),
     ("urls: {error: /error}", "urls.error", "must be a complete http or https URL"),
+    ("urls: {login: /login}", "urls.login", "must be a complete http or https URL"),
+    ("urls: {registration: x}", "urls.registration", "must be a complete http or https URL"),
+    ("urls: {consent: 'ftp://x.example'}", "urls.consent", "must be a complete http or https URL"),
+    ("urls: {logout: 'javascript:alert(1)'}", "urls.logout", "must be a complete http or https URL"),
     ("urls: {post_logout_redirect: 'javascript:alert(1)'}", "urls.post_logout_redirect", "must be a complete http"),
     // SC-04
     ("secrets: {system: []}", "secrets.system", "is required"),
@@ -50,11 +54,62 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("serve: {public: {port: 4445}}", "serve.public.port", "are the same"),
     ("serve: {admin: {port: 4444}}", "serve.admin.port", "are the same"),
     ("serve: {public: {host: example.com}}", "serve.public.host", "must be an IP address"),
-    ("serve: {public: {host: 'unix:/run/x'}}", "serve.public.host", "unix sockets"),
+    ("serve: {public: {host: 'unix:run/x'}}", "serve.public.host", "must be unix: and an absolute path"),
+    (
+        "serve: {public: {host: 'unix:/run/x'}, admin: {host: 'unix:/run/x'}}",
+        "serve.admin.host",
+        "must differ: the public and the admin port have the same socket",
+    ),
+    ("serve: {public: {host: 'unix:/run/x', socket: {mode: 755}}}", "serve.public.socket.mode", "with the leading 0"),
+    (
+        "serve: {admin: {host: 'unix:/run/x', socket: {owner: no such user}}}",
+        "serve.admin.socket.owner",
+        "is no user of this machine (/etc/passwd does not have it) (fix: use its number)",
+    ),
+    ("serve: {admin: {host: 'unix:/run/x', socket: {group: ':'}}}", "serve.admin.socket.group", "is no group of"),
     // AD-02, D9
     ("serve: {admin: {host: 0.0.0.0}}", "serve.admin.host", "must be a loopback address"),
     ("serve: {admin: {host: '::'}}", "serve.admin.host", "must be a loopback address"),
     ("serve: {admin: {auth: basic}}", "serve.admin.auth", "must be one of none"),
+    ("serve: {admin: {tokens: []}}", "serve.admin.tokens", "lists nobody (fix: `hydrant admin-token create`"),
+    ("serve: {admin: {host: 0.0.0.0, tokens: []}}", "serve.admin.tokens", "lists nobody"),
+    ("serve: {admin: {tokens: [hunter2]}}", "serve.admin.tokens", "item 1: must have a name and a hash"),
+    ("serve: {admin: {tokens: [{name: a}]}}", "serve.admin.tokens", "item 1: must have a name and a hash"),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: hunter2}]}}",
+        "serve.admin.tokens",
+        "item 1: hash must be sha256: and the SHA-256 of a token, in hex or base64url (fix: `hydrant admin-token create`",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: 'sha256:hunter2'}]}}",
+        "serve.admin.tokens",
+        "item 1: hash must be sha256:",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a b, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'}]}}",
+        "serve.admin.tokens",
+        "item 1: name must be 1 to 64 letters",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0', access: all}]}}",
+        "serve.admin.tokens",
+        "item 1: access must be one of full, read-only",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0', token: hunter2}]}}",
+        "serve.admin.tokens",
+        "item 1: has only name, hash and access, each once",
+    ),
+    (
+        "serve: {admin: {tokens: [{name: a, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'}, {name: b, hash: 'sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'}]}}",
+        "serve.admin.tokens",
+        "item 2: has the name or the hash of another item",
+    ),
+    (
+        "serve: {admin: {auth: none, tokens: [{name: a, hash: 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'}]}}",
+        "serve.admin.auth",
+        "is none beside serve.admin.tokens",
+    ),
     ("serve: {public: {tls: {enabled: 'yes'}}}", "serve.public.tls.enabled", "must be true or false"),
     (
         "serve: {tls: {allow_termination_from: [10.0.0.0/33]}}",
@@ -195,14 +250,55 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("limits: {idle_timeout: 2h}", "limits.idle_timeout", "must be from 1s to 1h"),
     ("limits: {drain_timeout: 2h}", "limits.drain_timeout", "must be from 0s to 1h"),
     ("limits: {connections: 0}", "limits.connections", "must be from 1 to 1000000"),
+    (
+        "oauth2: {token_hook: 'ftp://hunter2@x.example'}",
+        "oauth2.token_hook.url",
+        "must be a complete http or https URL",
+    ),
+    ("oauth2: {token_hook: [a]}", "oauth2.token_hook", "must be a section"),
+    (
+        "oauth2: {token_hook: {uri: 'https://x.example'}}",
+        "oauth2.token_hook.uri",
+        "did you mean oauth2.token_hook.url?",
+    ),
+    ("oauth2: {token_hook: {url: 'https://x.example', timeout: 10ms}}", "oauth2.token_hook.timeout", "from 50ms to 1m"),
+    (
+        "oauth2: {refresh_token_hook: {url: 'https://x.example', timeout: 10s}}",
+        "oauth2.refresh_token_hook.timeout",
+        "must be shorter than limits.request_timeout",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {type: basic_auth}}}",
+        "oauth2.token_hook.auth.type",
+        "must be one of api_key",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {in: query, name: a, value: hunter2}}}}",
+        "oauth2.token_hook.auth.config.in",
+        "must be one of header, cookie",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {name: 'X Key', value: hunter2}}}}",
+        "oauth2.token_hook.auth.config.name",
+        "is not the name of a header or cookie",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {name: Content-Length, value: hunter2}}}}",
+        "oauth2.token_hook.auth.config.name",
+        "is a header that the server sets itself",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {name: X-Key, value: \"hunter2\\r\\nHost: a\"}}}}",
+        "oauth2.token_hook.auth.config.value",
+        "has characters that do not fit there",
+    ),
+    (
+        "oauth2: {token_hook: {url: 'https://x.example', auth: {config: {in: cookie, name: k, value: 'hunter2; a=b'}}}}",
+        "oauth2.token_hook.auth.config.value",
+        "has characters that do not fit there",
+    ),
     // What this version does not have, where silence would mislead
-    ("urls: {login: 'https://x.example'}", "urls.login", "does not have yet"),
-    ("urls: {consent: 'https://x.example'}", "urls.consent", "does not have yet"),
-    ("urls: {logout: 'https://x.example'}", "urls.logout", "does not have yet"),
-    ("oauth2: {token_hook: {url: 'https://x.example'}}", "oauth2.token_hook", "does not have yet"),
-    ("oauth2: {refresh_token_hook: 'https://x.example'}", "oauth2.refresh_token_hook", "does not have yet"),
     ("hsm: {enabled: true}", "hsm.enabled", "does not have yet"),
-    ("serve: {admin: {tokens: [a]}}", "serve.admin.tokens", "does not have yet"),
     // The tree itself
     ("urls: {self: {isuer: x}}", "urls.self.isuer", "is not a known key (fix: did you mean urls.self.issuer?)"),
     ("issuer: x", "issuer", "is not a known key (fix: did you mean urls.self.issuer?)"),
@@ -244,9 +340,24 @@ fn the_same_rules_hold_for_the_environment() {
         ("SERVE_ADMIN_HOST", "0.0.0.0", "environment SERVE_ADMIN_HOST: serve.admin.host: must be a loopback"),
         ("TTL_AUTH_CODE", "1d", "environment TTL_AUTH_CODE: ttl.auth_code: must be a duration"),
         ("DEV", "1", "environment DEV: dev: must be true or false"),
-        ("URLS_LOGIN", "https://x.example", "environment URLS_LOGIN: urls.login: is something this version"),
+        ("URLS_LOGIN", "/login", "environment URLS_LOGIN: urls.login: must be a complete http or https URL"),
         ("STRATEGIES_ACCESS_TOKEN", "x", "environment STRATEGIES_ACCESS_TOKEN: strategies.access_token: must be one"),
-        ("OAUTH2_TOKEN_HOOK", "https://x.example", "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook: is"),
+        ("OAUTH2_TOKEN_HOOK", "x", "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook.url: must be a complete"),
+        (
+            "OAUTH2_TOKEN_HOOK",
+            r#"{"url": 1}"#,
+            "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook.url: must be a complete",
+        ),
+        (
+            "OAUTH2_TOKEN_HOOK",
+            r#"{"auth": {"kind": "x"}}"#,
+            "environment OAUTH2_TOKEN_HOOK: oauth2.token_hook.auth.kind: is",
+        ),
+        (
+            "OAUTH2_TOKEN_HOOK_FILE",
+            "/nonexistent",
+            "environment OAUTH2_TOKEN_HOOK_FILE: oauth2.token_hook: names a file",
+        ),
     ] {
         let found = problems("", &[(name, value)]);
         assert!(found.len() == 1 && found[0].starts_with(begins), "{name}: {found:?}");
@@ -339,7 +450,7 @@ fn broken_yaml_is_one_problem_with_its_line() {
 fn dev_mode_permits_http_and_samples_but_no_open_admin_port() {
     let text = "urls: {self: {issuer: 'http://a.example'}}\nsecrets: {system: [change-me-change-me]}\n";
     let loaded = exactly(&format!("dev: true\n{text}"), &[], false).unwrap();
-    assert!(loaded.config.dev && loaded.config.serve.public.host.is_loopback());
+    assert!(loaded.config.dev && loaded.config.serve.public.host.is_local());
     assert!(exactly(text, &[], true).unwrap().config.dev);
     assert!(exactly(text, &[("DEV", "true")], false).unwrap().config.dev);
     assert_eq!(exactly(text, &[], false).unwrap_err().len(), 2);

@@ -84,7 +84,7 @@ fn the_document_has_every_key_with_its_default() {
                 });
                 format!("| `[{}]` |", texts.collect::<Vec<_>>().join(", "))
             }
-            Some(Given::Section) => panic!("{key}"),
+            Some(Given::Section(_)) => panic!("{key}"),
         };
         let has = DOCUMENT.lines().any(|line| line.starts_with(&begin) && line.contains(&shown));
         assert!(has, "docs/configuration.md has no row of {key} with {shown}");
@@ -98,7 +98,7 @@ fn dev_mode_starts_from_nothing() {
     assert!(loaded.config.dev);
     assert_eq!(loaded.config.urls.issuer, "http://127.0.0.1:4444");
     assert_eq!(loaded.config.urls.issuer, "http://127.0.0.1:4444");
-    assert!(loaded.config.serve.public.host.is_loopback());
+    assert!(loaded.config.serve.public.host.is_local());
 }
 
 /// SC-04: what is printed in this repository protects nobody.

@@ -235,6 +235,8 @@ async fn used_login(
         Some((Decision::Rejected { error, description }, _)) => return flow.rejected(app, &client, error, description),
         None => return Err(Refused::Page(handled())),
     };
+    // The next step is for another answer.
+    flow.answer = None;
     let session = app.store.session(login.session, now).await.map_err(|error| flow.back(error.into()))?;
     match &session {
         Some(session) => {

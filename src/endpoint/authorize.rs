@@ -53,9 +53,8 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
         Err(error) => return answer.page(error),
     };
     let browser = cookies.browser.clone().unwrap_or_default();
-    let verifiers = ["login_verifier", "consent_verifier"];
-    if verifiers.iter().any(|name| params.has(name)) && params.iter().count() > 1 {
-        return answer.page(ErrorCode::InvalidRequest.because("A verifier is the only parameter of its request."));
+    if params.iter().filter(|(name, _)| matches!(*name, "login_verifier" | "consent_verifier")).count() > 1 {
+        return answer.page(ErrorCode::InvalidRequest.because("A request has one verifier at most."));
     }
     let outcome = if let Some(verifier) = params.get("login_verifier") {
         let done = flow::after_login(app, verifier, cookies.browser.as_ref()).await;

@@ -15,6 +15,7 @@ const IGNORED: &[&str] = &[
     "oauth2.client_id_metadata_document",
     "oauth2.device_authorization",
     "oauth2.exclude_not_before_claim",
+    "oauth2.grant.jwt.omit_assertion_audience",
     "oauth2.grant.refresh_token.rotation_grace_reuse_count",
     "oauth2.hashers",
     "oauth2.mirror_top_level_claims",

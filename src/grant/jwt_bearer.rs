@@ -74,7 +74,8 @@ pub async fn exchange(app: &App, client: &Client, form: &Params, id: &str) -> Re
         };
         ext = token_hook::ask(app, &asking).await?.map(|claims| claims.access_token).filter(|ext| !ext.is_empty());
     }
-    let subject = &claimed.subject;
+    // The clock again: a hook may have taken its time, and tokens live from when they are issued.
+    let (subject, now) = (&claimed.subject, app.clock.now());
     let tokens = issue::token_of_subject(app, client, subject, scope, &audience, ext.as_ref(), now).await?;
     // Last of all: what can not be paid out must not cost the client its assertion.
     if let Some(jti) = &valid.jti

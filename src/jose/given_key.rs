@@ -73,12 +73,20 @@ impl GivenKey {
         {
             return Err(Error::Key("its key_ops are not those of a key for signatures"));
         }
+        // Of the members only those of its type: it is compared as a whole with what its private part says.
+        let of =
+            |kinds: &[&str], member: &Option<String>| member.clone().filter(|_| kinds.contains(&public.kty.as_str()));
         let named = Jwk {
+            kty: public.kty.clone(),
             usage: Some("sig".to_owned()),
             key_ops: None,
             alg: Some(alg.as_str().to_owned()),
             kid: public.kid.clone().or_else(|| public.thumbprint()),
-            ..public.clone()
+            crv: of(&["EC", "OKP"], &public.crv),
+            n: of(&["RSA"], &public.n),
+            e: of(&["RSA"], &public.e),
+            x: of(&["EC", "OKP"], &public.x),
+            y: of(&["EC"], &public.y),
         };
         named.check()?;
         if oth.is_some() {

@@ -173,17 +173,22 @@ impl Keys {
 
     /// Puts keys in the place of all that a set has. In a set of the server's those that are not among them are revoked, and
     /// the first for each algorithm signs from now on; an algorithm that none is left for gets a new one. A key that is
-    /// there already may come without its private part.
+    /// there already may come without its private part; one that waits for its time goes on waiting. What is put back as it
+    /// was shown changes nothing.
     pub async fn replace(&self, store: &Store, set: &Set, given: &[GivenKey], now: Timestamp) -> Result<(), Error> {
         check(given)?;
         let one = self.0.one.lock().await;
         for _ in 0..TRIES {
             let rows = store.keys().await?;
             Opened::of(&rows, &self.0.system, self.0.live.load().as_deref(), now)?;
+            if is_as_shown(set, given, &rows, now)? {
+                return Ok(());
+            }
             let mut change = KeyChange::default();
             for (at, key) in given.iter().enumerate().rev() {
                 let before = known(set, key, &rows, now).map_err(|error| error.numbered(at))?;
-                let place = Place { ordinal: next(set, &rows, &change, key.alg()), now, active_from: now };
+                let active_from = before.map_or(now, |before| before.active_from.max(now));
+                let place = Place { ordinal: next(set, &rows, &change, key.alg()), now, active_from };
                 let row = self.row(set, key, before, place).map_err(|error| error.numbered(at))?;
                 change.forget.extend(before.map(|before| before.id.clone()));
                 change.add.push(row);
@@ -319,6 +324,21 @@ fn known<'a>(set: &Set, given: &GivenKey, rows: &'a [KeyRow], now: Timestamp) ->
 
 fn is_same(given: &GivenKey, row: &KeyRow) -> Result<bool, Error> {
     Ok(public(row)?.as_ref() == Some(given.public_jwk()))
+}
+
+/// Whether these are the keys that the set has, in the order in which it is shown.
+fn is_as_shown(set: &Set, given: &[GivenKey], rows: &[KeyRow], now: Timestamp) -> Result<bool, Error> {
+    let mut shown: Vec<_> = set.rows(rows, now).collect();
+    shown.sort_by(|a, b| newest_first(a, b));
+    if given.is_empty() || given.len() != shown.len() {
+        return Ok(false);
+    }
+    for (given, row) in given.iter().zip(shown) {
+        if given.kid() != row.id || !is_same(given, row)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The ordinal after those of the rows and of the change.

@@ -175,15 +175,28 @@ async fn only_who_authenticates_with_a_secret_has_one_to_rotate() {
     assert_eq!(create(&server, "mac", json!({ "token_endpoint_auth_method": "client_secret_jwt" })).await.status, 201);
     for (id, method) in [("spa", "none"), ("keys", "private_key_jwt"), ("mac", "client_secret_jwt")] {
         let path = format!("/clients/{id}/secrets/rotate");
-        for verb in [Method::POST, Method::DELETE] {
-            let refused = server.admin(verb, &path, None).await;
-            refused.assert_error(400, "invalid_request");
-            let why = format!(
-                "configured to use the {method} authentication method, which does not support client secret rotation."
-            );
-            assert!(refused.body.contains(&why), "{}", refused.body);
-        }
+        let refused = server.admin(Method::POST, &path, None).await;
+        refused.assert_error(400, "invalid_request");
+        let why = format!(
+            "configured to use the {method} authentication method, which does not support client secret rotation."
+        );
+        assert!(refused.body.contains(&why), "{}", refused.body);
+        // To forget is always right.
+        assert_eq!(server.admin(Method::DELETE, &path, None).await.status, 200, "{id}");
     }
+    // What was rotated away does not come back with the method that it was for.
+    assert_eq!(create(&server, "moved", json!({})).await.status, 201);
+    let first = server.admin(Method::POST, "/clients/moved/secrets/rotate", None).await.json();
+    let first = first["client_secret"].as_str().unwrap().to_owned();
+    server.admin(Method::POST, "/clients/moved/secrets/rotate", None).await;
+    for method in ["client_secret_jwt", "client_secret_basic"] {
+        let change = json!([{ "op": "add", "path": "/token_endpoint_auth_method", "value": method }]);
+        let changed = server.admin(Method::PATCH, "/clients/moved", Some(&change)).await;
+        assert_eq!(changed.status, 200, "{method}: {}", changed.body);
+    }
+    let form = [("grant_type", "client_credentials")];
+    let request = server.http.post(server.url("/oauth2/token")).basic_auth("moved", Some(&first)).form(&form);
+    Answer::of(request.send().await.unwrap()).await.assert_error(401, "invalid_client");
     assert_eq!(
         create(&server, "post", json!({ "token_endpoint_auth_method": "client_secret_post" })).await.status,
         201
@@ -239,8 +252,8 @@ async fn a_client_that_registered_itself_gets_secrets_that_end() {
 
     server.pass(3601);
     let path = format!("/clients/{}", own.id());
-    let patch = json!([{ "op": "add", "path": "/client_secret", "value": "an operators choice" }]);
-    let answer = server.admin(Method::PATCH, &path, Some(&patch)).await.json();
+    let change = json!([{ "op": "add", "path": "/client_secret", "value": "an operators choice" }]);
+    let answer = server.admin(Method::PATCH, &path, Some(&change)).await.json();
     assert_eq!(answer["client_secret_expires_at"], server.clock.now().seconds() + 3600);
     assert_eq!(basic(&server, own.id(), "an+operators+choice").await, 200);
     server.pass(3600);

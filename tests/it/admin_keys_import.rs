@@ -127,6 +127,44 @@ async fn an_imported_set_takes_the_place_of_the_other_at_once() {
     call(&server, Method::PUT, ID_TOKENS, Some(json!({ "keys": [] }))).await.assert_error(400, "invalid_request");
 }
 
+/// JK-02: a set that is put back as it was shown changes nothing: a successor goes on waiting until every cache has it.
+#[tokio::test]
+async fn jk_02_a_set_that_is_put_back_stays_as_it_is() {
+    let server = Server::start().await;
+    let own = signed_by(&server).await;
+    make(&server, ID_TOKEN_SET, json!({ "alg": "RS256" })).await;
+    let before = states(&server, ID_TOKEN_SET).await;
+    let shown = call(&server, Method::GET, ID_TOKENS, None).await.json();
+    assert_eq!(call(&server, Method::PUT, ID_TOKENS, Some(shown.clone())).await.json(), shown);
+    assert_eq!(states(&server, ID_TOKEN_SET).await, before);
+    assert_eq!(signed_by(&server).await, own);
+}
+
+/// A member of another type of key is no part of this one: it is left out, and the server starts again.
+#[tokio::test]
+async fn jk_08_a_stray_member_does_no_harm() {
+    let mut server = Server::start().await;
+    for (alg, strays) in [
+        (Algorithm::Rs256, json!({ "crv": "P-256", "x": "AAAA", "y": "AAAA" })),
+        (Algorithm::Es256, json!({ "n": "AAAA", "e": "AQAB" })),
+        (Algorithm::EdDsa, json!({ "y": "", "n": "AAAA" })),
+    ] {
+        let kid: &'static str = alg.as_str();
+        let mut jwk = Old::new(alg, kid).jwk();
+        jwk.as_object_mut().unwrap().extend(strays.as_object().unwrap().clone());
+        let put = call(&server, Method::PUT, &format!("{ID_TOKENS}/{kid}"), Some(jwk)).await;
+        assert_eq!(put.status, 200, "{kid}: {}", put.body);
+        for stray in strays.as_object().unwrap().keys() {
+            assert!(put.json().get(stray).is_none(), "{kid}: {}", put.body);
+        }
+    }
+    make(&server, ID_TOKEN_SET, json!({ "alg": "PS256" })).await;
+    server.stop().await;
+    server.resume().await;
+    assert_eq!(kids(&server, ID_TOKEN_SET).await.len(), 5);
+    signed_by(&server).await;
+}
+
 /// RFC 9068: the same for the keys of JWT access tokens, in every algorithm.
 #[tokio::test]
 async fn an_imported_key_signs_access_tokens() {

@@ -449,7 +449,9 @@ async fn of_many_visits_with_one_verifier_one_begins_the_session() {
     assert_eq!(server.database.count("sessions").await, 1);
     // One of them has handed it to the browser.
     assert_eq!(answers.iter().filter(|answer| answer.headers.contains_key("set-cookie")).count(), 1);
-    answers.iter().for_each(|answer| browser.keep(answer));
+    for answer in &answers {
+        browser.keep(answer);
+    }
     let challenge = Asked::Consent.challenge(&answers[0]);
     let location = server.accept(Asked::Consent, &challenge, json!({ "grant_scope": ["openid"] })).await;
     let answers = race(32, |_| browser.visit(&location)).await;

@@ -108,7 +108,7 @@ pub async fn sign_in(
         app.store.end_session(session.id, now).await?;
         return Err(handled().into());
     }
-    let mut browser = Browser { id: flow.browser, ..browser.cloned().unwrap_or_default() };
+    let mut browser = browser.cloned().unwrap_or_default().named(flow.browser);
     browser.remember(&user.id);
     Ok(SignedIn {
         session: session.id,

@@ -59,6 +59,7 @@ mod migrations;
 mod openidconnect_client;
 mod other_consent;
 mod other_login;
+mod other_login_misuse;
 mod other_logout;
 mod pages;
 mod pairwise;

@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 pub use listed::Listed;
 pub use live::Live;
-pub use purpose::{ACCESS_TOKEN_SET, ID_TOKEN_SET, KeyUse, Purpose, REQUEST_OBJECT_SET, SEAL_SET, SETS};
+pub use purpose::{ACCESS_TOKEN_SET, ID_TOKEN_SET, KeyUse, Purpose, REQUEST_OBJECT_SET, SEAL_SET, SETS, is_name};
 pub use rotation::{Revoked, Rotated, Successor};
-pub use set::{Set, is_name, read};
+pub use set::{Set, read};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{AccessTokenStrategy, Config};

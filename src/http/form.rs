@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::answer::{JsonError, allow_origins_of};
 use super::client_address::ClientAddress;
-use super::middleware::unreadable_body;
+use super::refusal::unreadable_body;
 use crate::app::App;
 use crate::client_auth::{self, Presented};
 use crate::oauth::params::Params;

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use super::answer::JsonError;
-use super::middleware::unreadable_body;
+use super::refusal::unreadable_body;
 use crate::oauth::{Error, ErrorCode, Result};
 
 /// A body of JSON. The media type is required, because a page on another site can not send it without asking first

@@ -7,7 +7,6 @@ pub(in crate::http) mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
-use http_body_util::{LengthLimitError, Limited};
+use http_body_util::Limited;
 use tracing::Instrument as _;
 
 pub use self::request_id::{RequestId, X_REQUEST_ID};
@@ -30,10 +29,9 @@ use super::client_address::{self, ClientAddress, Peer};
 use super::cors::{self, Origins};
 use super::host::{self, Hosts, Termination};
 use super::listener::Drain;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, TOO_LARGE};
 use crate::config::{self, Config};
 use crate::metrics::{self, Metrics};
-use crate::oauth;
 
 /// Bytes of a request's target; more is 414. What does not fit here is for a pushed authorization request.
 const MAX_TARGET: usize = 16 * 1024;
@@ -47,9 +45,6 @@ const UNNAMED: &str = "the proxy before the unix socket sends no X-Forwarded-For
 
 const REFUSED_METHOD: Refusal =
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "This server does not take this method.");
-
-const TOO_LARGE: Refusal =
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The request body is too large.");
 
 /// What the layers of one port need to know.
 pub struct Options {
@@ -293,19 +288,4 @@ fn is_health(path: &str) -> bool {
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// The error object for a body that could not be read: 413 when it is too large, else 400.
-pub fn unreadable_body(error: &(dyn StdError + 'static)) -> oauth::Error {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        // axum keeps it in a box of its own.
-        if error.is::<LengthLimitError>() || error.is::<Box<LengthLimitError>>() {
-            return oauth::ErrorCode::InvalidRequest
-                .because(TOO_LARGE.description)
-                .with_status(TOO_LARGE.status.as_u16());
-        }
-        cause = error.source();
-    }
-    oauth::ErrorCode::InvalidRequest.because("The request body could not be read.")
 }

@@ -1,7 +1,15 @@
 //! Refusals that come before any endpoint, as the error object of RFC 6749 section 5.2.
 
+use std::error::Error as StdError;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
+
+use crate::oauth;
+
+pub const TOO_LARGE: Refusal =
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The request body is too large.");
 
 /// What a layer answers instead of the endpoint. It never holds input, a quote or a backslash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,4 +53,19 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// The error object for a body that could not be read: 413 when it is too large, else 400.
+pub fn unreadable_body(error: &(dyn StdError + 'static)) -> oauth::Error {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // axum keeps it in a box of its own.
+        if error.is::<LengthLimitError>() || error.is::<Box<LengthLimitError>>() {
+            return oauth::ErrorCode::InvalidRequest
+                .because(TOO_LARGE.description)
+                .with_status(TOO_LARGE.status.as_u16());
+        }
+        cause = error.source();
+    }
+    oauth::ErrorCode::InvalidRequest.because("The request body could not be read.")
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::set::is_operators;
+use super::purpose::is_operators;
 use super::{Error, Keys, Purpose};
 use crate::clock::Timestamp;
 use crate::store::Store;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::set::is_operators;
+use super::purpose::is_operators;
 use super::{Error, KeyUse, Purpose, row_identity, unreadable};
 use crate::clock::Timestamp;
 use crate::jose::{

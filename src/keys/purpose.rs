@@ -16,6 +16,12 @@ pub const SEAL_SET: &str = "hydrant.seal";
 /// The keys that clients encrypt request objects to (RFC 9101 section 6.1).
 pub const REQUEST_OBJECT_SET: &str = "hydrant.request-object";
 
+/// Sets of the server's own that nobody else sees begin so.
+const INTERNAL: &str = "hydrant.";
+
+/// In bytes; those that the server makes have 43.
+const LONGEST_NAME: usize = 128;
+
 /// All of them.
 pub const SETS: [&str; 4] = [ID_TOKEN_SET, ACCESS_TOKEN_SET, REQUEST_OBJECT_SET, SEAL_SET];
 
@@ -123,6 +129,17 @@ impl Purpose {
         }
         all
     }
+}
+
+/// Whether a set is none of ours.
+pub(super) fn is_operators(set: &str) -> bool {
+    is_name(set) && !set.starts_with(INTERNAL) && set != ID_TOKEN_SET && set != ACCESS_TOKEN_SET
+}
+
+/// What a set or a key may be called: what needs no escaping in a URL or a command, and is no way up a folder.
+pub fn is_name(name: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@+=".contains(&byte);
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_fine) && name.bytes().any(|byte| byte != b'.')
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::make::{Place, make};
-use super::set::is_operators;
+use super::purpose::is_operators;
 use super::{Error, KeyUse, Keys, Purpose};
 use crate::clock::Timestamp;
 use crate::store::Store;

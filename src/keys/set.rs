@@ -6,18 +6,13 @@
 
 use super::live::{Opened, newest_first};
 use super::make::{Place, keep, make, make_signing};
+use super::purpose::{is_name, is_operators};
 use super::{ACCESS_TOKEN_SET, Error, ID_TOKEN_SET, KeyUse, Keys, Purpose, unreadable};
 use crate::clock::Timestamp;
 use crate::jose::{self, Algorithm, GivenJwk, GivenKey, Jwk};
 use crate::store;
 use crate::store::Store;
 use crate::store::key::{KeyChange, KeyRow};
-
-/// Sets of the server's own that nobody else sees begin so.
-const INTERNAL: &str = "hydrant.";
-
-/// In bytes; those that the server makes have 43.
-const LONGEST_NAME: usize = 128;
 
 /// How often a change begins anew that another replica was quicker with.
 const TRIES: usize = 8;
@@ -57,17 +52,6 @@ impl Set {
         let own = rows.iter().filter(|row| row.key_set == self.name() && row.alg == alg.as_str());
         own.map(|row| row.ordinal).max().unwrap_or(0) + 1
     }
-}
-
-/// Whether a set is none of ours.
-pub(super) fn is_operators(set: &str) -> bool {
-    is_name(set) && !set.starts_with(INTERNAL) && set != ID_TOKEN_SET && set != ACCESS_TOKEN_SET
-}
-
-/// What a set or a key may be called: what needs no escaping in a URL or a command, and is no way up a folder.
-pub fn is_name(name: &str) -> bool {
-    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@+=".contains(&byte);
-    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_fine) && name.bytes().any(|byte| byte != b'.')
 }
 
 fn in_force(row: &KeyRow, now: Timestamp) -> bool {

@@ -10,6 +10,8 @@ use tracing::Dispatch;
 use super::client_address::Peer;
 use super::*;
 use crate::clock::Timestamp;
+use crate::http::refusal::unreadable_body;
+use crate::oauth;
 
 fn metrics() -> Metrics {
     Metrics::new(Timestamp::from_seconds(1_753_358_400))

@@ -21,8 +21,11 @@ use self::requests::{consent, login, logout};
 use crate::app::App;
 use crate::http::health;
 
-/// Every resource of the admin port.
-fn resources() -> Vec<(&'static str, MethodRouter<App>)> {
+/// A path without `/admin`, and what it takes.
+pub type Resource = (&'static str, MethodRouter<App>);
+
+/// Every resource of the admin API. `openapi/admin.rs` says of each what it is.
+pub fn resources() -> Vec<Resource> {
     vec![
         ("/clients", get(clients::on_list).post(clients::on_post)),
         (
@@ -59,14 +62,9 @@ fn resources() -> Vec<(&'static str, MethodRouter<App>)> {
     ]
 }
 
-/// Their paths, as patterns.
-pub fn paths() -> Vec<&'static str> {
-    resources().into_iter().map(|(path, _)| path).collect()
-}
-
-/// All routes of the admin port. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
-pub fn routes() -> Router<App> {
-    resources().into_iter().fold(Router::new(), |router, (path, methods)| {
+/// Their routes. What they do not know is answered by `http::middleware`: 404, and 405 with `Allow`.
+pub fn routes(resources: Vec<Resource>) -> Router<App> {
+    resources.into_iter().fold(Router::new(), |router, (path, methods)| {
         ["/admin", ""].into_iter().fold(router, |router, prefix| {
             router
                 .route(&format!("{prefix}{path}"), methods.clone())

@@ -96,11 +96,16 @@ Examples:
 Examples:
   hydrant check -c hydrant.yml       exits 2 if anything is wrong")]
     Check,
-    /// Prints the JSON Schema of the configuration, for editors.
+    /// Prints the JSON Schema of the configuration, for editors; or the OpenAPI document of both ports.
     #[command(after_help = "\
 Examples:
-  hydrant schema > hydrant.schema.json")]
-    Schema,
+  hydrant schema > hydrant.schema.json
+  hydrant schema --openapi > openapi.json")]
+    Schema {
+        /// The OpenAPI 3.1 document, which a running server also has at `/openapi.json` of its admin port.
+        #[arg(long)]
+        openapi: bool,
+    },
     /// Clients: the applications that people sign in to.
     Client(client::Clients),
     /// Users: the people who sign in at the built-in pages.
@@ -138,7 +143,7 @@ impl Cli {
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(args) => migrate::run(args, &global).await,
             Command::Check => check::check(&global),
-            Command::Schema => check::schema(),
+            Command::Schema { openapi } => check::schema(*openapi),
             Command::Client(args) => Box::pin(client::run(args, &global)).await,
             Command::User(args) => user::run(args, &global).await,
             Command::Key(args) => key::run(args, &global).await,

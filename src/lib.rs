@@ -46,6 +46,8 @@ pub mod http;
 pub mod admin;
 pub mod endpoint;
 
+pub mod openapi;
+
 pub mod router;
 
 pub mod telemetry;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{MethodRouter, any, get, post};
+use axum::{Json, Router};
+use serde_json::Value;
 
-use crate::admin;
 use crate::app::App;
+use crate::config::Config;
 use crate::endpoint::{
     authorize, consent, discovery, end_session, introspection, jwks, login, logo, logout, registration, revocation,
     style, token, userinfo,
@@ -20,76 +21,102 @@ use crate::http::middleware::{self, Options};
 use crate::http::{cors, health, page};
 use crate::oauth::server_metadata::{path, well_known_paths};
 use crate::oauth::{Error, ErrorCode};
+use crate::{admin, openapi};
+
+/// A path and what it takes.
+type Route = (String, MethodRouter<App>);
 
 /// What relying parties, browsers and people see.
 pub fn public(app: &App, drain: Drain) -> Router {
-    let routes = pages().merge(keys()).merge(apis(app));
+    let config = &app.config;
+    let published = cors::public_document(refusing_methods(router(keys())));
+    let routes = router(pages()).merge(published).merge(for_clients(app, router(apis(config))));
     let base = page::base(app);
     // Behind a proxy that strips the issuer's path and behind one that does not.
     let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes.clone()).merge(routes) };
-    finish(
-        app,
-        routes.merge(discovery(app)).merge(probes()).fallback(no_page),
-        Options::public(&app.config, &app.metrics, drain),
-    )
+    let discovery = router(discovery(config)).layer(Extension(discovery::document(config)));
+    let routes = routes.merge(cors::public_document(refusing_methods(discovery))).merge(router(probes()));
+    finish(app, routes.fallback(no_page), Options::public(config, &app.metrics, drain))
 }
 
 /// What operators see.
 pub fn admin(app: &App, drain: Drain) -> Router {
     let cors = cors::Policy::new(&app.config.serve.admin.cors);
-    finish(
-        app,
-        cors.apply(refusing_methods(admin::routes())).fallback(not_found),
-        Options::admin(&app.config, &app.metrics, drain),
-    )
+    let routes = cors.apply(refusing_methods(admin::routes(resources()))).fallback(not_found);
+    finish(app, routes, Options::admin(&app.config, &app.metrics, drain))
+}
+
+/// Every path of the public port, for an issuer without one of its own.
+pub fn public_paths(config: &Config) -> Vec<String> {
+    let routes = [pages(), keys(), apis(config), discovery(config), probes()];
+    routes.into_iter().flatten().map(|(path, _)| path).collect()
+}
+
+/// Every path of the admin port, without `/admin`.
+pub fn admin_paths() -> Vec<&'static str> {
+    resources().into_iter().map(|(path, _)| path).collect()
+}
+
+fn resources() -> Vec<admin::Resource> {
+    admin::resources().into_iter().chain([("/openapi.json", get(openapi_document))]).collect()
+}
+
+fn router(routes: Vec<Route>) -> Router<App> {
+    routes.into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods))
+}
+
+fn route(path: &str, methods: MethodRouter<App>) -> Route {
+    (path.to_owned(), methods)
 }
 
 /// For people and their browsers: no other site may read these (RFC 9700 section 2.6).
-fn pages() -> Router<App> {
-    Router::new()
-        .route(path::AUTHORIZATION, get(authorize::get).post(authorize::post))
-        .route(path::END_SESSION, get(end_session::get).post(end_session::post))
-        .route("/login", get(login::get).post(login::post))
-        .route("/consent", get(consent::get).post(consent::post))
-        .route("/logout", get(logout::get).post(logout::post))
-        .route("/logout/done", get(logout::done))
-        .route("/ui/hydrant.css", get(style::stylesheet))
-        .route("/ui/icon.svg", get(style::icon))
-        .route("/ui/logo/{client_id}", get(logo::get))
+fn pages() -> Vec<Route> {
+    vec![
+        route(path::AUTHORIZATION, get(authorize::get).post(authorize::post)),
+        route(path::END_SESSION, get(end_session::get).post(end_session::post)),
+        route("/login", get(login::get).post(login::post)),
+        route("/consent", get(consent::get).post(consent::post)),
+        route("/logout", get(logout::get).post(logout::post)),
+        route("/logout/done", get(logout::done)),
+        route("/ui/hydrant.css", get(style::stylesheet)),
+        route("/ui/icon.svg", get(style::icon)),
+        route("/ui/logo/{client_id}", get(logo::get)),
+    ]
 }
 
 /// For everybody. These paths have the issuer's path in them where it belongs.
-fn discovery(app: &App) -> Router<App> {
-    let routes = well_known_paths(&app.config.urls.issuer_url)
-        .into_iter()
-        .fold(Router::new(), |routes, path| routes.route(&path, get(discovery::get)))
-        .layer(Extension(discovery::document(&app.config)));
-    cors::public_document(refusing_methods(routes))
+fn discovery(config: &Config) -> Vec<Route> {
+    well_known_paths(&config.urls.issuer_url).into_iter().map(|path| route(&path, get(discovery::get))).collect()
 }
 
 /// For everybody.
-fn keys() -> Router<App> {
-    cors::public_document(refusing_methods(Router::new().route(path::JWKS, get(jwks::get))))
+fn keys() -> Vec<Route> {
+    vec![route(path::JWKS, get(jwks::get))]
 }
 
 /// For clients, also those that live in a browser.
-fn apis(app: &App) -> Router<App> {
-    let mut routes = Router::new()
-        .route(path::TOKEN, post(token::post))
-        .route(path::REVOCATION, post(revocation::post))
-        .route(path::USERINFO, get(userinfo::serve).post(userinfo::serve));
-    if app.config.oauth2.public_introspection {
-        routes = routes.route(path::INTROSPECTION, post(introspection::post));
+fn apis(config: &Config) -> Vec<Route> {
+    let mut routes = vec![
+        route(path::TOKEN, post(token::post)),
+        route(path::REVOCATION, post(revocation::post)),
+        route(path::USERINFO, get(userinfo::serve).post(userinfo::serve)),
+    ];
+    if config.oauth2.public_introspection {
+        routes.push(route(path::INTROSPECTION, post(introspection::post)));
     }
     for path in [path::REGISTRATION, path::REGISTRATION_OF_HYDRA] {
-        let (clients, client) = match app.config.oidc.registration.enabled {
+        let (clients, client) = match config.oidc.registration.enabled {
             true => {
                 (post(registration::post), get(registration::get).put(registration::put).delete(registration::delete))
             }
             false => (any(registration::disabled), any(registration::disabled)),
         };
-        routes = routes.route(path, clients).route(&format!("{path}/{{id}}"), client);
+        routes.extend([route(path, clients), route(&format!("{path}/{{id}}"), client)]);
     }
+    routes
+}
+
+fn for_clients(app: &App, routes: Router<App>) -> Router<App> {
     let store = app.store.clone();
     let known: cors::KnownOrigin = Arc::new(move |origin| {
         let store = store.clone();
@@ -99,11 +126,17 @@ fn apis(app: &App) -> Router<App> {
 }
 
 /// For orchestrators: whether to restart, whether to send requests.
-fn probes() -> Router<App> {
-    Router::new()
-        .route("/health/alive", get(health::alive))
-        .route("/health/ready", get(health::ready_public))
-        .route("/version", get(health::version))
+fn probes() -> Vec<Route> {
+    vec![
+        route("/health/alive", get(health::alive)),
+        route("/health/ready", get(health::ready_public)),
+        route("/version", get(health::version)),
+    ]
+}
+
+/// Of both ports, with this server's own address.
+async fn openapi_document(State(app): State<App>) -> Json<Value> {
+    Json(openapi::document(&app.config.urls.public))
 }
 
 fn finish(app: &App, routes: Router<App>, options: Options) -> Router {

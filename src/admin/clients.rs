@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::change::{Change, change};
@@ -26,14 +27,17 @@ use crate::store::db;
 use crate::{client_documents, client_secret};
 
 /// A client as it is sent. What the server makes itself (the times, the expiry of the secret) is not read.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "oAuth2Client")]
 pub struct Input {
     #[serde(default)]
     pub client_id: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub client_secret: Option<Secret>,
     /// In place of the secret where only a hash of it has come here; only of a client that is created.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub client_secret_hash: Option<Secret>,
     #[serde(flatten)]
     pub metadata: ClientMetadata,

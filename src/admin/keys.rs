@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -16,8 +17,9 @@ use crate::keys::{self, Set};
 use crate::oauth::{Error, ErrorCode, Result};
 
 /// A key that is asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "createJsonWebKeySet")]
 pub struct Asked {
     pub alg: Option<String>,
     /// `sig`, or nothing, which is the same.

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -24,8 +25,9 @@ const MOST_USES: u32 = 1_000_000;
 const LONGEST_NOTE: usize = 200;
 
 /// A token as it is asked for: for one client within a day, unless said otherwise.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "createRegistrationToken")]
 pub struct Input {
     /// How many clients may be registered with it; 0 for any number.
     pub uses: Option<u32>,
@@ -35,10 +37,12 @@ pub struct Input {
 }
 
 /// A token as it is shown; its value only in the answer to the request that made it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "registrationToken")]
 pub struct Shown {
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub token: Option<Secret>,
     pub note: String,
     /// Left out for any number.

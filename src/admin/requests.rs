@@ -8,6 +8,7 @@ pub mod logout;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::page;
@@ -16,8 +17,9 @@ use crate::http::answer::{JsonError, no_store};
 use crate::oauth::{ErrorCode, Result};
 
 /// Where the app sends the browser.
-#[derive(Serialize)]
-struct RedirectTo {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2RedirectTo")]
+pub struct RedirectTo {
     redirect_to: String,
 }
 

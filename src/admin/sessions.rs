@@ -3,6 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -25,7 +26,8 @@ const CONSENTS: &str = "oauth2/auth/sessions/consent";
 const LOGINS: &str = "oauth2/auth/sessions/login";
 
 /// A consent as it is shown: Hydra's `oAuth2ConsentSession`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2ConsentSession")]
 pub struct ConsentSession {
     consent_request_id: String,
     consent_request: ConsentRequest,
@@ -40,7 +42,8 @@ pub struct ConsentSession {
 }
 
 /// Both members are always there: SDKs want objects.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2ConsentSessionClaims")]
 struct ShownClaims {
     access_token: Value,
     id_token: Value,
@@ -98,7 +101,8 @@ impl ConsentSession {
 }
 
 /// A login session as it is shown. Hydra lists none.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2LoginSession")]
 pub struct LoginSession {
     /// `sid`.
     id: String,

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,8 +32,9 @@ const LONGEST_SUBJECT: usize = 255;
 const LONGEST_KID: usize = 256;
 
 /// An issuer as it is sent. What else is sent is not read, as in Hydra.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename = "trustOAuth2JwtGrantIssuer")]
 pub struct Input {
     pub issuer: Option<String>,
     pub subject: Option<String>,
@@ -45,7 +47,8 @@ pub struct Input {
 }
 
 /// An issuer as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "trustedOAuth2JwtGrantIssuer")]
 pub struct Shown {
     pub id: String,
     pub issuer: String,
@@ -60,7 +63,8 @@ pub struct Shown {
 }
 
 /// Hydra's name for a key: its set is the issuer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "trustedOAuth2JwtGrantJsonWebKey")]
 pub struct PublicKey {
     pub set: String,
     pub kid: String,

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,8 +26,9 @@ use crate::store::user::User;
 /// A person as sent. A member that is left out is empty, but the password, which then stays as it is.
 ///
 /// What an answer has can be sent back; anything else is refused, because a misspelt `disabled` must not pass.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "userBody")]
 pub struct Input {
     /// Made by the server; only ever compared.
     #[serde(default)]
@@ -35,6 +37,7 @@ pub struct Input {
     #[serde(default)]
     pub email: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub password: Option<Secret>,
     #[serde(default)]
     pub claims: Option<Map<String, Value>>,
@@ -42,13 +45,16 @@ pub struct Input {
     pub disabled: bool,
     /// Set by the server alone, whatever is sent; so is the next.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub created_at: Option<IgnoredAny>,
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub updated_at: Option<IgnoredAny>,
 }
 
 /// A person as shown: never a hash.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "user")]
 pub struct Shown {
     /// The subject of tokens.
     pub id: Subject,

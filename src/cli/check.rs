@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::output::{Format, print, print_json};
 use super::{Global, open};
-use crate::config;
+use crate::{config, openapi};
 
 /// One line where the configuration holds, and the warnings; where it does not, every problem is the error.
 pub fn check(global: &Global) -> Result<()> {
@@ -21,8 +21,12 @@ pub fn check(global: &Global) -> Result<()> {
     print(&format!("ok: {name} holds; the issuer is {}\n", loaded.config.urls.issuer))
 }
 
-pub fn schema() -> Result<()> {
-    print_json(&config::schema())
+/// Of the configuration, or of the API.
+pub fn schema(of_the_api: bool) -> Result<()> {
+    match of_the_api {
+        true => print_json(&openapi::document("https://login.example.com")),
+        false => print_json(&config::schema()),
+    }
 }
 
 pub fn version(format: Format) -> Result<()> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -70,7 +71,8 @@ pub struct Asked {
 }
 
 /// OpenID Connect Core section 3.1.2.1: what the server leaves to whoever signs people in.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2ConsentRequestOpenIDConnectContext")]
 pub struct OidcContext {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub acr_values: Vec<String>,
@@ -85,7 +87,8 @@ pub struct OidcContext {
 }
 
 /// Why an app refuses a request: the client is told so (RFC 6749 section 4.1.2.1).
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "rejectOAuth2Request")]
 pub struct Rejection {
     error: Option<String>,
     error_description: Option<String>,

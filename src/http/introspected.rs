@@ -1,5 +1,6 @@
 //! What introspection tells of a token: RFC 7662 section 2.2, with Hydra's `token_use` and `ext`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -10,7 +11,8 @@ use crate::oauth::scope::Scope;
 use crate::token::{self, Active};
 
 /// The answer. Of a token that is not alive it says that alone: why is nobody's business (RFC 7662 section 2.2).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "introspectedOAuth2Token")]
 pub struct Introspected {
     pub active: bool,
     #[serde(flatten)]
@@ -18,9 +20,10 @@ pub struct Introspected {
 }
 
 /// What is known of a token that is alive.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Details {
     #[serde(skip_serializing_if = "Scope::is_empty")]
+    #[schemars(with = "String")]
     pub scope: Scope,
     pub client_id: String,
     pub sub: String,

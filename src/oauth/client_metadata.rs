@@ -15,6 +15,7 @@ mod tests;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ use crate::oauth::scope::Scope;
 ///
 /// Read: a missing member, an empty one and null are the same; an unknown one is dropped. Written: never a null, and
 /// nothing empty that the SDKs refuse (an empty `scope`, an empty URI).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ClientMetadata {
     #[serde(deserialize_with = "or_default")]

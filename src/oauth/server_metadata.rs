@@ -1,5 +1,6 @@
 //! Server metadata (OpenID Connect Discovery section 3, RFC 8414 section 2): made of what is enabled, never of wishes.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
 
@@ -29,7 +30,8 @@ pub mod path {
 const OWN_SCOPES: [&str; 3] = ["openid", "offline", "offline_access"];
 
 /// The discovery document. A member is left out where there is nothing to say, never null.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "oidcConfiguration")]
 pub struct ServerMetadata {
     /// `urls.self.issuer` letter for letter (OpenID Connect Discovery section 4.3).
     pub issuer: String,

@@ -1,10 +1,12 @@
 //! What a consent adds to the tokens of a grant: the `session` of Hydra's consent and of its token hooks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// Claims by the token that tells them. Claims of the protocol's own (`id_token::is_reserved`) are left out there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "acceptOAuth2ConsentRequestSession")]
 pub struct SessionClaims {
     /// Told by introspection and by JWT access tokens, under `ext`.
     #[serde(default, deserialize_with = "or_empty", skip_serializing_if = "Map::is_empty")]

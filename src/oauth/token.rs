@@ -1,5 +1,6 @@
 //! The payloads of sealed tokens and codes, and the token endpoint's answer (RFC 6749 section 5.1).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -126,7 +127,8 @@ impl Due {
 }
 
 /// The token endpoint's answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2TokenExchange")]
 pub struct TokenResponse {
     pub access_token: String,
     /// Lower case, as Hydra writes it (RFC 6749 section 5.1: case insensitive).
@@ -134,6 +136,7 @@ pub struct TokenResponse {
     /// In seconds.
     pub expires_in: u64,
     #[serde(skip_serializing_if = "Scope::is_empty")]
+    #[schemars(with = "String")]
     pub scope: Scope,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,

@@ -1,6 +1,7 @@
 //! A client as it is shown: to itself (RFC 7591 section 3.2.1) and to its operator.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::App;
@@ -11,11 +12,13 @@ use crate::secret::Secret;
 use crate::store::client::Client;
 
 /// No member is ever null: the SDKs of `seed.md` fail on one.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2Client", description = "A client: RFC 7591 section 2, and Hydra's members.")]
 pub struct Shown {
     pub client_id: ClientId,
     /// Only in the answer to the request that set it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub client_secret: Option<Secret>,
     /// Seconds since 1970, 0 for never.
     pub client_secret_expires_at: i64,
@@ -23,6 +26,7 @@ pub struct Shown {
     pub client_id_issued_at: Option<i64>,
     /// Only in the answer to the request that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub registration_access_token: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_client_uri: Option<String>,

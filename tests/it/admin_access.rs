@@ -136,7 +136,7 @@ async fn with_tokens_listed_no_route_is_open() {
         let request = token.iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         Answer::of(request.send().await.unwrap()).await
     };
-    let mut paths = hydrant::admin::paths();
+    let mut paths = hydrant::router::admin_paths();
     assert!(paths.len() >= 10 && paths.contains(&"/clients/{id}"), "{paths:?}");
     paths.extend(["/no/such/route", "/health", "/health/other"]);
     for pattern in paths {

@@ -56,6 +56,7 @@ mod logo;
 mod logout;
 mod metrics;
 mod migrations;
+mod openapi;
 mod openidconnect_client;
 mod other_consent;
 mod other_login;

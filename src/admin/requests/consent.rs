@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,7 +17,8 @@ use crate::http::answer::no_store;
 use crate::http::json::JsonBody;
 
 /// A consent request as it is shown: Hydra's `oAuth2ConsentRequest`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2ConsentRequest")]
 pub struct ConsentRequest {
     pub challenge: String,
     pub consent_request_id: String,

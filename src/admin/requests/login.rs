@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{challenge, failed, redirect_to};
@@ -15,7 +16,8 @@ use crate::http::answer::no_store;
 use crate::http::json::JsonBody;
 
 /// A login request as it is shown: Hydra's `oAuth2LoginRequest`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2LoginRequest")]
 pub struct LoginRequest {
     challenge: String,
     requested_scope: Vec<String>,

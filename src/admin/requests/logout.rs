@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{challenge, redirect_to};
@@ -13,7 +14,8 @@ use crate::flow::elsewhere::{LogoutAsked, accept_logout, logout_request, reject_
 use crate::http::answer::{JsonError, no_store};
 
 /// A logout request as it is shown: Hydra's `oAuth2LogoutRequest`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "oAuth2LogoutRequest")]
 pub struct LogoutRequest {
     challenge: String,
     subject: String,

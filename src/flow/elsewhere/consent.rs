@@ -1,5 +1,6 @@
 //! The consent app's part.
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -32,7 +33,8 @@ pub struct ConsentAsked {
 }
 
 /// What the consent app has found the person to allow: Hydra's `acceptOAuth2ConsentRequest`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "acceptOAuth2ConsentRequest")]
 pub struct ConsentAccept {
     grant_scope: Option<Vec<String>>,
     grant_access_token_audience: Option<Vec<String>>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -29,7 +30,8 @@ pub struct LoginAsked {
 }
 
 /// What the login app says of a person whom it has recognised: Hydra's `acceptOAuth2LoginRequest`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "acceptOAuth2LoginRequest")]
 pub struct LoginAccept {
     subject: Option<String>,
     remember: Option<bool>,

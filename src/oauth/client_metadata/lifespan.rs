@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::GrantType;
@@ -99,11 +100,13 @@ macro_rules! lifespans {
     ($($name:ident),+ $(,)?) => {
         /// Hydra's thirteen lifespan members; also the body of `PUT /admin/clients/{id}/lifespans`. Those of grants that
         /// this server does not have are kept for the client's owner.
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(default)]
+        #[schemars(rename = "oAuth2ClientTokenLifespans")]
         pub struct Lifespans {
             $(
                 #[serde(deserialize_with = "or_none", skip_serializing_if = "Option::is_none")]
+                #[schemars(with = "Option<String>")]
                 pub $name: Option<Lifespan>,
             )+
         }

@@ -1,5 +1,6 @@
 //! What software a client is an instance of (RFC 7591 sections 2 and 2.3).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::or_default;
@@ -10,7 +11,7 @@ use crate::oauth::Result;
 const LONGEST_NAME: usize = 255;
 const LONGEST_STATEMENT: usize = 16 * 1024;
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Software {
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]

@@ -1,12 +1,13 @@
 //! Members by which a client demands protection that the server does not have yet. To drop one silently would be to
 //! promise what is not kept, so each is read, refused, and never stored.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::validate::refused;
 use crate::oauth::Result;
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Unkept {
     #[serde(skip_serializing, deserialize_with = "is_set")]

@@ -3,6 +3,13 @@
 -- when the browser came back with its verifier: from then on a decision stands; NULL: it may still be changed
 ALTER TABLE interactions ADD COLUMN login_used_at BIGINT;
 ALTER TABLE interactions ADD COLUMN consent_used_at BIGINT;
+-- what the verifier of an app's decision has in it: that of an earlier decision is void; NULL: decided at a page of ours
+ALTER TABLE interactions ADD COLUMN login_answer TEXT;
+ALTER TABLE interactions ADD COLUMN consent_answer TEXT;
+-- whose decision it is, and about whom: what is revoked takes along what is not finished yet
+ALTER TABLE interactions ADD COLUMN subject TEXT;
+ALTER TABLE interactions ADD COLUMN client_id TEXT;
+CREATE INDEX interactions_by_subject ON interactions (subject);
 
 -- the session's id at the provider that the login app uses, as that app has said; NULL: none
 ALTER TABLE sessions ADD COLUMN identity_provider_session_id TEXT;
@@ -14,6 +21,9 @@ ALTER TABLE grants ADD COLUMN seen_as TEXT;
 
 -- the flow in which the consent was given
 ALTER TABLE consents ADD COLUMN flow_id TEXT NOT NULL DEFAULT '';
+-- one from before has a name of its own as well
+UPDATE consents SET flow_id = subject || ' ' || client_id;
+CREATE INDEX consents_by_flow ON consents (flow_id);
 
 -- what pairwise clients know people as, where the login app has said so
 CREATE TABLE forced_subjects (

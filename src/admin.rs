@@ -3,12 +3,14 @@
 
 pub mod clients;
 pub mod introspection;
+pub mod keys;
 pub mod metrics;
 mod page;
 pub mod registration_tokens;
 pub mod requests;
 pub mod sessions;
 pub mod tokens;
+pub mod trusted_issuers;
 pub mod users;
 
 use axum::Router;
@@ -36,6 +38,10 @@ pub fn resources() -> Vec<Resource> {
         ("/registration-tokens/{id}", delete(registration_tokens::on_delete)),
         ("/users", get(users::on_list).post(users::on_post)),
         ("/users/{id}", get(users::on_get).put(users::on_put).delete(users::on_delete)),
+        ("/keys/{set}", get(keys::on_get).post(keys::on_post).put(keys::on_put).delete(keys::on_delete)),
+        ("/keys/{set}/{kid}", get(keys::on_get_key).put(keys::on_put_key).delete(keys::on_delete_key)),
+        (trusted_issuers::PATH, get(trusted_issuers::on_list).post(trusted_issuers::on_post)),
+        (trusted_issuers::ONE, get(trusted_issuers::on_get).delete(trusted_issuers::on_delete)),
         ("/oauth2/auth/requests/login", get(login::on_get)),
         ("/oauth2/auth/requests/login/accept", put(login::on_accept)),
         ("/oauth2/auth/requests/login/reject", put(login::on_reject)),

@@ -45,6 +45,12 @@ impl Timestamp {
             .and_then(|moment| moment.format(&Rfc3339).ok())
             .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
     }
+
+    /// The same read back, with any offset; `None` where it is none.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
+        i64::try_from(nanos.div_euclid(1_000_000)).ok().map(Self)
+    }
 }
 
 impl Add<Duration> for Timestamp {
@@ -117,5 +123,12 @@ mod tests {
     #[test]
     fn a_moment_is_shown_as_hydra_shows_it() {
         assert_eq!(Timestamp::from_seconds(1_753_358_400).rfc3339(), "2025-07-24T12:00:00Z");
+        let at = |text: &str| Timestamp::parse_rfc3339(text).map(Timestamp::millis);
+        assert_eq!(at("2025-07-24T12:00:00Z"), Some(1_753_358_400_000));
+        assert_eq!(at("2025-07-24T14:00:00.1239+02:00"), Some(1_753_358_400_123));
+        assert_eq!(at("0001-01-01T00:00:00Z"), Some(-62_135_596_800_000));
+        for text in ["", "2025-07-24", "2025-07-24T12:00:00", "1753358400", "2025-13-01T00:00:00Z"] {
+            assert_eq!(at(text), None, "{text}");
+        }
     }
 }

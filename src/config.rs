@@ -215,12 +215,25 @@ pub struct OAuth2 {
     pub refresh_grace: Duration,
     /// `oauth2.grant.authorization_code.replay_grace_period`: 0 revokes at every replay of a code.
     pub code_replay_grace: Duration,
+    /// `oauth2.grant.jwt`.
+    pub jwt_grant: JwtGrant,
     /// `oauth2.introspection.public`: `/oauth2/introspect` on the public port, with client authentication.
     pub public_introspection: bool,
     /// `oauth2.token_hook`: asked before every token of the token endpoint.
     pub token_hook: Option<Box<Hook>>,
     /// `oauth2.refresh_token_hook`: asked first at a refresh.
     pub refresh_token_hook: Option<Box<Hook>>,
+}
+
+/// `oauth2.grant.jwt.*`: what assertions of the grant of RFC 7523 must have.
+#[derive(Clone, Copy, Debug)]
+pub struct JwtGrant {
+    /// `oauth2.grant.jwt.iat_optional`.
+    pub iat_optional: bool,
+    /// `oauth2.grant.jwt.jti_optional`: one without can be used again until it ends.
+    pub jti_optional: bool,
+    /// `oauth2.grant.jwt.max_ttl`: from `iat`, or from now, to `exp`.
+    pub max_ttl: Duration,
 }
 
 /// What the authorization endpoint gives (OAuth 2.0 Multiple Response Type Encoding Practices sections 3 to 5). What they
@@ -342,6 +355,8 @@ pub struct Keys {
     pub rotation_interval: Option<Duration>,
     /// `keys.rotation.publish_ahead`: how long a new key is published before it is in use; twice `max_age` at least.
     pub publish_ahead: Duration,
+    /// `webfinger.jwks.broadcast_keys`: sets of the operator's that JWKS has besides the server's own.
+    pub broadcast: Vec<String>,
 }
 
 /// `limits.*`: what keeps one caller from spending everybody's resources.

@@ -31,7 +31,8 @@ use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
-use crate::store::interaction::{ConsentDecision, Decision};
+use crate::store::consent::Consent;
+use crate::store::interaction::{By, ConsentDecision, Decided, Decision, How};
 use crate::store::session::Session;
 use crate::{secret, token};
 
@@ -65,7 +66,7 @@ impl Browser {
     /// What tells its tabs apart; nothing of its name.
     pub fn tab(&self) -> String {
         let digest = secret::sha256(&[b"hydrant tab".as_slice(), &self.id].concat());
-        digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:08x}", u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
     }
 
     fn is(&self, id: &[u8; 16]) -> bool {
@@ -106,8 +107,10 @@ struct Flow {
     /// Once somebody is signed in: whose session, and whether the login was for this flow.
     session: Option<SessionId>,
     fresh: bool,
-    /// All that is asked for has been granted before: another app is asked all the same, and may go on without the person.
-    granted_before: bool,
+    /// Another login app was asked, whether it has signed anybody in for this flow or found the session good enough.
+    asked_login: bool,
+    /// In the verifier of another app's decision: which of its answers it is of.
+    answer: Option<String>,
     /// What another app wants to know besides; `None` where all pages are ours.
     told: Option<Told>,
 }
@@ -115,7 +118,10 @@ struct Flow {
 /// The request as it came, for other apps.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Told {
+    /// Without `id_token_hint`, which would not fit: what it says is beside it.
     query: String,
+    /// The claims of the hint that was verified, JSON.
+    hint: Option<String>,
     acr_values: Vec<String>,
     ui_locales: Vec<String>,
     display: Option<String>,
@@ -167,7 +173,11 @@ pub async fn begin(
         hinted: hinted.as_ref().and_then(|hinted| hinted.subject_for(&client)),
         own_login: app.config.urls.login.is_none(),
     };
-    let request = authorization_request::validate(params, &id, &context).map_err(asked)?;
+    let mut request = authorization_request::validate(params, &id, &context).map_err(asked)?;
+    if app.config.urls.consent.is_some() {
+        // Another app can not grant claims by name: what it wants told is in its answer.
+        request.keep_claims_of_scopes();
+    }
     let flow = Flow {
         id: GrantId::new(now),
         browser: browser.id,
@@ -175,8 +185,9 @@ pub async fn begin(
         requested_at: now,
         session: None,
         fresh: false,
-        granted_before: false,
-        told: elsewhere::told(app, as_sent, params, now),
+        asked_login: false,
+        answer: None,
+        told: elsewhere::told(app, as_sent, params, hinted.as_ref(), now),
     };
     let session = match session {
         Some(id) => app.store.session(id, now).await.map_err(|error| asked(flow.back(error.into())))?,
@@ -217,36 +228,47 @@ async fn used_login(
 ) -> Result<Outcome, Refused> {
     let now = app.clock.now();
     let (mut flow, client) = resume(app, Kind::LoginVerifier, verifier, browser, now).await?;
-    let decided = app.store.use_login(flow.id, now).await.map_err(|error| flow.back(error.into()))?;
-    let login = match decided {
-        Some(Decision::Accepted(login)) => login,
-        Some(Decision::Rejected { error, description }) => return Ok(flow.rejected(error, description)),
-        None => return Err(flow.back(denied("The login was not decided."))),
+    let seen = |refused| elsewhere::seen_first(app, &client, refused);
+    let decided = app.store.use_login(flow.id, flow.answer.as_deref(), now).await;
+    let (login, is_first) = match decided.map_err(|error| flow.back(error.into()))? {
+        Some((Decision::Accepted(login), is_first)) => (login, is_first),
+        Some((Decision::Rejected { error, description }, _)) => return flow.rejected(app, &client, error, description),
+        None => return Err(Refused::Page(handled())),
     };
-    flow.fresh = true;
+    // The next step is for another answer.
+    flow.answer = None;
     let session = app.store.session(login.session, now).await.map_err(|error| flow.back(error.into()))?;
     match &session {
-        Some(session) => *begun = elsewhere::begun(&login.how, session, now),
+        Some(session) => {
+            *begun = elsewhere::begun(&login.how, session, now).filter(|_| is_first);
+            flow.fresh = !matches!(login.how, How::Kept(_));
+            flow.asked_login = true;
+        }
         // Signed out again meanwhile: the flow starts anew, under another id because this one's login is decided.
         None => flow = flow.anew(now),
     }
-    step(app, flow, &client, session, now).await
+    step(app, flow, &client, session, now).await.map_err(seen)
 }
 
 /// The visit with a `consent_verifier`: the consent was decided.
-pub async fn after_consent(app: &App, verifier: &str, browser: Option<&Browser>) -> Result<Outcome, Refused> {
+pub async fn after_consent(
+    app: &App,
+    verifier: &str,
+    browser: Option<&Browser>,
+    session: Option<SessionId>,
+) -> Result<Outcome, Refused> {
     let now = app.clock.now();
     let (flow, client) = resume(app, Kind::ConsentVerifier, verifier, browser, now).await?;
-    let decided = app.store.use_consent(flow.id, now).await.map_err(|error| flow.back(error.into()))?;
-    match decided.and_then(|decided| decided.consent).map(|consent| consent.0) {
-        Some(Decision::Accepted(consent)) => answer::finish(app, flow, &client, consent, now).await,
-        Some(Decision::Rejected { error, description }) => Ok(flow.rejected(error, description)),
-        None => Err(flow.back(denied("The consent was not decided."))),
+    if app.config.urls.consent.is_some() {
+        consent::same_person(app, flow.session, session, now).await.map_err(Refused::Page)?;
     }
-}
-
-fn denied(description: &'static str) -> Error {
-    ErrorCode::AccessDenied.because(description)
+    let seen = |refused| elsewhere::seen_first(app, &client, refused);
+    let decided = app.store.use_consent(flow.id, flow.answer.as_deref(), now).await;
+    match decided.map_err(|error| flow.back(error.into()))? {
+        Some(Decision::Accepted(consent)) => answer::finish(app, flow, &client, consent, true, now).await.map_err(seen),
+        Some(Decision::Rejected { error, description }) => flow.rejected(app, &client, error, description),
+        None => Err(Refused::Page(handled())),
+    }
 }
 
 /// Asks the rules who has to be asked for what.
@@ -264,11 +286,7 @@ async fn step(
         }
         None => None,
     };
-    let remembered = consent.as_ref().map(|consent| Remembered {
-        scope: &consent.scope,
-        audience: &consent.audience.0,
-        claims: &consent.claims.0,
-    });
+    let remembered = consent.as_ref().map(remembered);
     let seen = match &session {
         Some(session) => Some(seen_by(app, client, &session.subject).await.map_err(|error| flow.back(error))?),
         None => None,
@@ -281,17 +299,18 @@ async fn step(
     });
     let next = interaction::next(&flow.request, client.metadata(), present, remembered, now);
     flow.session = session.map(|session| session.id);
-    flow.granted_before = matches!(next, Next::Proceed);
     match next {
         Next::Refuse(error) => Err(flow.back(error)),
         Next::Login => {
+            // The session that the app has kept has become too old by now: the login is decided, and another flow asks again.
+            flow = if flow.asked_login { flow.anew(now) } else { flow };
             flow.session = None;
             let register = flow.request.prompt.registration;
             flow.seal(app, Kind::LoginChallenge).map(if register { Outcome::Register } else { Outcome::Login })
         }
         // Another app is asked even where nobody has to be: it may have signed the person out on its own side, wants to
         // know more of them, or adds claims (hydra.md section 2.6).
-        Next::Consent | Next::Proceed if app.config.urls.login.is_some() && !flow.fresh => {
+        Next::Consent | Next::Proceed if app.config.urls.login.is_some() && !flow.asked_login => {
             flow.seal(app, Kind::LoginChallenge).map(Outcome::Login)
         }
         Next::Consent => flow.seal(app, Kind::ConsentChallenge).map(Outcome::Consent),
@@ -306,9 +325,13 @@ async fn step(
                 session: SessionClaims::default(),
                 record: None,
             };
-            answer::finish(app, flow, client, granted, now).await
+            answer::finish(app, flow, client, granted, false, now).await
         }
     }
+}
+
+fn remembered(consent: &Consent) -> Remembered<'_> {
+    Remembered { scope: &consent.scope, audience: &consent.audience.0, claims: &consent.claims.0 }
 }
 
 /// What a client knows a person as: what the login app has said, else as `subject_type` has it.
@@ -329,9 +352,13 @@ impl Flow {
         Refused::Back(self.request.reply_to.clone(), error)
     }
 
-    /// The client is told what whoever decided has said.
-    fn rejected(self, error: String, description: String) -> Outcome {
-        Outcome::Answer(self.request.reply_to, vec![("error", error), ("error_description", description)])
+    /// The client is told what whoever decided has said; a client that nobody vouches for only once a page of ours was
+    /// seen, which another app's answer does not tell.
+    fn rejected(self, app: &App, client: &Client, error: String, description: String) -> Result<Outcome, Refused> {
+        if self.answer.is_some() && asks_first(app, client) {
+            return Err(Refused::Ask(self.request.reply_to, ErrorCode::AccessDenied.because(description)));
+        }
+        Ok(Outcome::Answer(self.request.reply_to, vec![("error", error), ("error_description", description)]))
     }
 
     /// The same request from its beginning.
@@ -342,10 +369,17 @@ impl Flow {
             requested_at: now,
             session: None,
             fresh: false,
-            granted_before: false,
+            asked_login: false,
+            answer: None,
             told,
             ..self
         }
+    }
+
+    /// What a decision about this flow is recorded with.
+    fn decided<'a>(&'a self, app: &App, subject: Option<&'a Subject>, by: By<'a>) -> Decided<'a> {
+        let client = &self.request.client_id;
+        Decided { flow: self.id, client, subject, by, now: app.clock.now(), expires_at: self.expires_at(app) }
     }
 
     fn expires_at(&self, app: &App) -> Timestamp {

@@ -1,7 +1,9 @@
 //! The grant types of the token endpoint, a file each.
 
+mod audience;
 mod authorization_code;
 mod client_credentials;
+mod jwt_bearer;
 mod refresh_token;
 
 use crate::app::App;
@@ -89,6 +91,7 @@ pub async fn exchange(app: &App, client: &Client, form: &Params, id: &str) -> Re
         GrantType::AuthorizationCode => authorization_code::redeem(app, client, form, id).await,
         GrantType::RefreshToken => refresh_token::refresh(app, client, form, id).await,
         GrantType::ClientCredentials => client_credentials::issue(app, client, form, id).await,
+        GrantType::JwtBearer => jwt_bearer::exchange(app, client, form, id).await,
         GrantType::Implicit => Err(ErrorCode::UnsupportedGrantType.because("The implicit grant has no token request.")),
     }?;
     registration::has_got_tokens(app, client, app.clock.now()).await;

@@ -94,6 +94,10 @@ uuid_id! {
     /// An access token's own id (`jti`), by which it alone can be revoked.
     TokenId
 }
+uuid_id! {
+    /// That an issuer is trusted for a subject, by one key.
+    TrustedIssuerId
+}
 text_id! {
     /// `client_id`, RFC 6749 section 2.2. Compared byte for byte.
     ClientId

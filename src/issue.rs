@@ -25,7 +25,7 @@ use crate::oauth::token::{Due, RefreshToken, TokenResponse};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::Grant;
-use access_token::{Form, Of, OfClient};
+use access_token::{Alone, Form, Of};
 
 /// How long tokens of this client live, by grant type: its own lifespans, else `ttl.*`.
 pub fn access_token_life(app: &App, client: &Client, grant: GrantType) -> Duration {
@@ -138,15 +138,39 @@ pub async fn token_of_client(
     ext: Option<&Map<String, Value>>,
     now: Timestamp,
 ) -> Result<TokenResponse> {
+    let alone = Alone { subject: None, scope: &scope, audience, ext };
+    without_grant(app, client, GrantType::ClientCredentials, &alone, now).await
+}
+
+/// The token that a client gets for the subject of an assertion. Nothing is written either.
+pub async fn token_of_subject(
+    app: &App,
+    client: &Client,
+    subject: &Subject,
+    scope: Scope,
+    audience: &[String],
+    ext: Option<&Map<String, Value>>,
+    now: Timestamp,
+) -> Result<TokenResponse> {
+    let alone = Alone { subject: Some(subject), scope: &scope, audience, ext };
+    without_grant(app, client, GrantType::JwtBearer, &alone, now).await
+}
+
+async fn without_grant(
+    app: &App,
+    client: &Client,
+    by: GrantType,
+    alone: &Alone<'_>,
+    now: Timestamp,
+) -> Result<TokenResponse> {
     let form = Form::of(app, client, now).await?;
-    let life = access_token_life(app, client, GrantType::ClientCredentials);
-    let of = OfClient { scope: &scope, audience, ext };
-    let access_token = access_token::of_client(app, client, form, &of, now, now + life)?;
+    let life = access_token_life(app, client, by);
+    let access_token = access_token::without_grant(app, client, form, alone, now, now + life)?;
     Ok(TokenResponse {
         access_token,
         token_type: "bearer",
         expires_in: life.as_secs(),
-        scope,
+        scope: alone.scope.clone(),
         refresh_token: None,
         id_token: None,
     })

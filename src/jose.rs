@@ -2,6 +2,7 @@
 //!
 //! - A public key is a [`Jwk`], several are a [`KeySet`]; a [`SigningKey`] signs, and [`KeySet::verify`] believes a token.
 //!   These know the asymmetric [`Algorithm`] alone.
+//! - A [`GivenKey`] is one that somebody gives us to keep, private part and all.
 //! - A secret of two parties is a [`MacKey`], with a [`MacAlgorithm`].
 //! - `alg: none` is [`unsecured`] and [`read_unsecured`], and nothing else.
 //! - An [`Encrypter`] encrypts to a public key, a [`DecryptionKey`] decrypts; what is inside is not yet believed.
@@ -13,6 +14,8 @@
 
 mod algorithm;
 mod compact;
+mod der;
+mod given_key;
 mod json;
 mod jwe;
 mod jwk;
@@ -33,6 +36,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm, left_half_hash};
+pub use given_key::{GivenJwk, GivenKey};
 pub use json::strict_json;
 pub use jwe::{ContentEncryption, Decrypted, DecryptionKey, Encrypter, KeyManagement};
 pub use jwk::{Jwk, has_private_members};

@@ -5,6 +5,7 @@ mod live;
 mod make;
 mod purpose;
 mod rotation;
+mod set;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +18,17 @@ pub use listed::Listed;
 pub use live::Live;
 pub use purpose::{ACCESS_TOKEN_SET, ID_TOKEN_SET, KeyUse, Purpose, REQUEST_OBJECT_SET, SEAL_SET, SETS};
 pub use rotation::{Revoked, Rotated, Successor};
+pub use set::{Set, is_name, read};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{AccessTokenStrategy, Config};
 use crate::jose::{self, Algorithm, KeyManagement};
-use crate::oauth;
+use crate::oauth::{self, ErrorCode};
 use crate::seal::SystemSeal;
 use crate::store::key::KeyRow;
 use crate::store::{self, Store};
 use live::Opened;
-use make::make;
+use make::{Place, make};
 
 /// How long at most a change is not noticed that nobody tells us of.
 const LISTEN: Duration = Duration::from_secs(30);
@@ -53,20 +55,55 @@ pub enum Error {
     NotMade(jose::Error),
     #[error("the set {set} has no key for {alg} yet; one is made when it is first needed")]
     NoSuccession { set: &'static str, alg: &'static str },
+    #[error("the kid is that of another key, or of one that was revoked")]
+    Taken,
+    #[error("the key can not be taken: {0}")]
+    Refused(jose::Error),
+    #[error("key {number} of the set can not be taken: {why}")]
+    RefusedAt {
+        /// From 1.
+        number: usize,
+        why: jose::Error,
+    },
+}
+
+impl Error {
+    /// Where only one key was given, its number says nothing.
+    #[must_use]
+    pub fn of_one(self) -> Self {
+        match self {
+            Self::RefusedAt { why, .. } => Self::Refused(why),
+            other => other,
+        }
+    }
+
+    /// Where several were given: which of them, from 0.
+    #[must_use]
+    fn numbered(self, at: usize) -> Self {
+        match self {
+            Self::Refused(why) => Self::RefusedAt { number: at + 1, why },
+            other => other,
+        }
+    }
 }
 
 impl From<Error> for oauth::Error {
-    /// Whatever it is, it is not the client's fault, and may be over in a moment: 503.
+    /// What is not wrong with a key that an operator gave us is nobody's fault who asks, and may be over in a moment: 503.
     fn from(error: Error) -> Self {
         match error {
             Error::Store(error) => Self::unavailable(error),
+            Error::Taken => ErrorCode::Conflict.because("The kid is that of another key, or of one that was revoked."),
+            Error::Refused(why) => ErrorCode::InvalidRequest.because(format!("The key can not be taken: {why}.")),
+            Error::RefusedAt { number, why } => {
+                ErrorCode::InvalidRequest.because(format!("Key {number} of the set can not be taken: {why}."))
+            }
             other => unusable(other),
         }
     }
 }
 
 fn unusable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> oauth::Error {
-    oauth::ErrorCode::TemporarilyUnavailable
+    ErrorCode::TemporarilyUnavailable
         .because("The server can not use its keys at the moment. Please try again.")
         .retry_after(2)
         .caused_by(source)
@@ -79,6 +116,8 @@ pub struct Keys(Arc<Inner>);
 struct Inner {
     live: ArcSwapOption<Live>,
     system: SystemSeal,
+    /// The operator's sets that are published with ours.
+    broadcast: Vec<String>,
     /// How long JWKS may be cached.
     max_age: Duration,
     /// How long a key is published before it signs.
@@ -106,6 +145,7 @@ impl Keys {
         Self(Arc::new(Inner {
             live: ArcSwapOption::empty(),
             system: SystemSeal::new(&config.secrets.system),
+            broadcast: config.keys.broadcast.clone(),
             max_age: config.keys.max_age,
             publish_ahead: config.keys.publish_ahead,
             interval: config.keys.rotation_interval,
@@ -182,6 +222,19 @@ impl Keys {
         Ok(self.read(&one, store, &[purpose], now).await?)
     }
 
+    /// Seals what is under an older one of `secrets.system` under the first, so that the older one can go; how many.
+    pub async fn reseal(&self, store: &Store) -> Result<usize, store::Error> {
+        let mut resealed = 0;
+        for row in store.keys().await?.iter().filter(|row| !row.private_sealed.is_empty()) {
+            let identity = row_identity(&row.key_set, &row.id);
+            if let Ok(Some(anew)) = self.0.system.reseal(&identity, &row.private_sealed) {
+                store.reseal_key(&row.id, &row.private_sealed, &anew).await?;
+                resealed += 1;
+            }
+        }
+        Ok(resealed)
+    }
+
     /// Keeps the keys as the database has them and as the schedule wants them: at once when a replica has changed them,
     /// and otherwise often enough that a new key is published here well before it signs anywhere.
     pub async fn follow(self, store: Store, clock: Clock) {
@@ -249,13 +302,14 @@ impl Keys {
                 Opened::of(&rows, system, live.load().as_deref(), now)?;
                 opened = true;
             }
-            let made = make(system, purpose, purpose.next_ordinal(&rows), now, now).await?;
+            let place = Place { ordinal: purpose.next_ordinal(&rows), now, active_from: now };
+            let made = make(system, purpose, place).await?;
             if store.insert_key(&made).await? {
                 tracing::info!(kid = made.id, set = made.key_set, alg = made.alg, "a key was made");
             }
             rows = store.keys().await?;
         }
-        let read = Arc::new(Live::open(&rows, system, live.load().as_deref(), now)?);
+        let read = Arc::new(Live::open(&rows, system, &self.0.broadcast, live.load().as_deref(), now)?);
         live.store(Some(Arc::clone(&read)));
         Ok(read)
     }

@@ -10,6 +10,7 @@ pub mod client_metadata;
 pub mod error;
 pub mod id_token;
 pub mod interaction;
+pub mod jwt_bearer;
 pub mod jwt_claims;
 pub mod params;
 pub mod pkce;

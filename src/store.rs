@@ -17,6 +17,7 @@ pub mod replay;
 pub mod revoked_token;
 pub mod session;
 pub mod sweep;
+pub mod trusted_issuer;
 pub mod user;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::id::ClientId;
+use crate::id::{ClientId, Subject};
 use crate::jose::Refusal;
 use crate::keys::Live;
 use crate::oauth::access_token;
@@ -21,9 +21,11 @@ use crate::store::grant::LiveGrant;
 pub enum Active {
     /// An access token of a grant.
     Access { grant: LiveGrant, scope: Scope, audience: Vec<String>, issued_at: Timestamp, expires_at: Timestamp },
-    /// An access token of a client that acts for itself, with what a token hook added.
+    /// An access token without a grant: of a client that acts for itself, or for the subject of an assertion; with what a
+    /// token hook added.
     Client {
         client: ClientId,
+        subject: Option<Subject>,
         scope: Scope,
         audience: Vec<String>,
         issued_at: Timestamp,
@@ -107,7 +109,12 @@ pub async fn access(app: &App, text: &str) -> Result<Option<Active>> {
         }
         AccessToken::Client { id, client, scope, audience, issued_at, expires_at, .. } => {
             let live = app.store.client_token_is_live(&client, issued_at, &id.to_string()).await?;
-            Ok(live.then_some(Active::Client { client, scope, audience, issued_at, expires_at, ext }))
+            Ok(live.then_some(Active::Client { client, subject: None, scope, audience, issued_at, expires_at, ext }))
+        }
+        AccessToken::Asserted { id, client, subject, scope, audience, issued_at, expires_at, .. } => {
+            let live = app.store.asserted_token_is_live(&client, &subject, issued_at, &id.to_string()).await?;
+            let subject = Some(subject);
+            Ok(live.then_some(Active::Client { client, subject, scope, audience, issued_at, expires_at, ext }))
         }
     }
 }
@@ -131,7 +138,10 @@ pub async fn any(app: &App, text: &str) -> Result<Option<Active>> {
 pub async fn revoke(app: &App, client: &Client, text: &str) -> Result<()> {
     let now = app.clock.now();
     let grant = match read(app, text).await? {
-        Some(AccessToken::Client { id, client: owner, expires_at, .. }) => {
+        Some(
+            AccessToken::Client { id, client: owner, expires_at, .. }
+            | AccessToken::Asserted { id, client: owner, expires_at, .. },
+        ) => {
             check_owner(client, &owner)?;
             if owner == client.id && expires_at > now {
                 app.store.revoke_token(id, expires_at).await?;

@@ -25,7 +25,7 @@ pub async fn on_get(State(app): State<App>) -> impl IntoResponse {
         process: Process::read(),
         connections: app.store.connections(),
         max_connections: app.store.max_connections(),
-        ping_seconds: up.then(|| ping.as_secs_f64()),
+        ping_seconds: up.then_some(ping.as_secs_f64()),
         store_failures: Store::failures(),
         hashes: (number(running), number(waiting)),
         max_hashes: number(app.config.limits.password_hashes),

@@ -13,7 +13,7 @@ use super::requests::consent::ConsentRequest;
 use crate::app::App;
 use crate::flow::elsewhere::OidcContext;
 use crate::http::answer::JsonError;
-use crate::id::{ClientId, GrantId, SessionId, Subject};
+use crate::id::{ClientId, SessionId, Subject};
 use crate::oauth::params::Params;
 use crate::oauth::scope::Scope;
 use crate::oauth::session_claims::SessionClaims;
@@ -142,7 +142,6 @@ fn subject(params: &Params) -> Result<Subject> {
     params.get("subject").map(Subject::new).ok_or_else(|| missing("subject"))
 }
 
-/// A session that is none of ours is one that nobody has.
 fn session_named(params: &Params, name: &str) -> Result<Option<SessionId>> {
     let Some(text) = params.get(name) else { return Ok(None) };
     text.parse().map(Some).map_err(|_| ErrorCode::InvalidRequest.because(format!("{name} is not the id of a session.")))
@@ -180,10 +179,7 @@ pub async fn on_revoke_consents(State(app): State<App>, RawQuery(query): RawQuer
             app.store.revoke_consents(&Subject::new(subject), Some(&ClientId::new(client)), now).await?
         }
         (Some(subject), None, None, true) => app.store.revoke_consents(&Subject::new(subject), None, now).await?,
-        (None, None, Some(id), false) => match id.parse::<GrantId>() {
-            Ok(id) => app.store.revoke_consent(id, now).await?,
-            Err(_) => 0,
-        },
+        (None, None, Some(id), false) => app.store.revoke_consent(id, now).await?,
         _ => {
             return Err(ErrorCode::InvalidRequest
                 .because("Invalid combination of query parameters: give subject and client, subject and all=true, or consent_request_id.")

@@ -1,4 +1,6 @@
-//! `hydrant key`: the keys that the server makes and rotates by itself; here by hand.
+//! `hydrant key`: the keys that the server makes and rotates by itself, here by hand; and those that it is given.
+
+mod import;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -26,6 +28,7 @@ States:
   verifying   it signs no more; what it has signed verifies until RETIRES
   opening     the same for a key that sealed
   decrypting  not published any more; it decrypts until RETIRES
+  kept        one of a set of your own; the server does nothing with it
   retired     nothing that it has signed or sealed is alive; it leaves the list after 30 days
   revoked     whatever it has signed or sealed is refused")]
     List,
@@ -53,6 +56,23 @@ Examples:
         #[arg(long, value_name = "ALG")]
         alg: Option<String>,
     },
+    /// Takes in private keys that another server signed with, so that what they signed stays good here; or keys of a set of
+    /// your own.
+    ///
+    /// In a set that the server signs with they follow the rules of a rotation: they are published at once, and the first
+    /// for each algorithm signs when every cache has had the time to see it; at once where the set has no key for that
+    /// algorithm yet. With --replace they take the place of the set's keys now.
+    #[command(after_help = "\
+Sets:
+  hydra.openid.id-token      signs ID tokens and logout tokens
+  hydra.jwt.access-token     signs access tokens that are JWTs
+  any other name             your own; published if `webfinger.jwks.broadcast_keys` names it
+
+Examples:
+  curl http://hydra:4445/admin/keys/hydra.openid.id-token > keys.json
+  hydrant key import --set hydra.openid.id-token --replace keys.json
+  hydrant key import --set hydra.jwt.access-token --alg PS256 --kid main key.pem")]
+    Import(import::Import),
     /// Ends a key that somebody else may have. It leaves the published keys at once; what it has signed or sealed is
     /// refused everywhere, and another key takes its place at once.
     ///
@@ -77,6 +97,11 @@ pub async fn run(args: &Keys, global: &Global) -> Result<()> {
         What::Rotate { set, alg } => {
             let rotated = open::with_keys(global, async |app| rotate(app, set, alg.as_deref()).await).await?;
             show_rotated(&rotated, args.format)
+        }
+        What::Import(import) => {
+            let given = import::read(import)?;
+            let imported = open::with_app(global, async |app| import::import(app, import, &given).await).await?;
+            show(&imported, args.format)
         }
         What::Revoke { kid } => {
             let revoked =

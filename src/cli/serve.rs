@@ -227,6 +227,11 @@ async fn reseal(app: App) {
         Ok(secrets) => tracing::info!(secrets, "secrets of clients were sealed anew under the first of secrets.system"),
         Err(error) => tracing::warn!(%error, "secrets of clients could not be sealed anew; the next start tries again"),
     }
+    match app.keys.reseal(&app.store).await {
+        Ok(0) => {}
+        Ok(keys) => tracing::info!(keys, "keys were sealed anew under the first of secrets.system"),
+        Err(error) => tracing::warn!(%error, "keys could not be sealed anew; the next start tries again"),
+    }
 }
 
 async fn sweep(app: App) {

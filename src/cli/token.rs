@@ -69,7 +69,7 @@ pub async fn run(args: &Tokens, global: &Global) -> Result<()> {
 async fn revoke(app: &App, text: &str) -> Result<()> {
     let now = app.clock.now();
     let grant = match token::open::<AccessToken>(app, Kind::AccessToken, text).await? {
-        Some(AccessToken::Client { id, expires_at, .. }) => {
+        Some(AccessToken::Client { id, expires_at, .. } | AccessToken::Asserted { id, expires_at, .. }) => {
             return Ok(app.store.revoke_token(id, expires_at).await?);
         }
         Some(AccessToken::Grant { grant, .. }) => grant,

@@ -191,6 +191,7 @@ pub struct ClientAssertion {
 pub struct Grant {
     pub refresh_token: RefreshGrant,
     pub authorization_code: CodeGrant,
+    pub jwt: JwtGrant,
 }
 
 /// Refresh tokens.
@@ -209,6 +210,20 @@ pub struct CodeGrant {
     pub replay_grace_period: Setting<Duration>,
 }
 
+/// Assertions of trusted issuers as grants, RFC 7523 section 2.1.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct JwtGrant {
+    /// Take assertions without `iat`.
+    #[schemars(extend("default" = false))]
+    pub iat_optional: Setting<bool>,
+    /// Take assertions without `jti`; such a one can be used again until it ends.
+    #[schemars(extend("default" = false))]
+    pub jti_optional: Setting<bool>,
+    /// How long an assertion may be good, from its `iat` to its `exp`.
+    #[schemars(extend("default" = "720h"))]
+    pub max_ttl: Setting<Duration>,
+}
+
 /// Token introspection, RFC 7662.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Introspection {
@@ -220,7 +235,16 @@ pub struct Introspection {
 /// What is published under `/.well-known`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Webfinger {
+    pub jwks: Jwks,
     pub oidc_discovery: Discovery,
+}
+
+/// The published keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Jwks {
+    /// Key sets to publish besides those that the server signs with, which always are: sets of yours at `/admin/keys/{set}`.
+    #[schemars(extend("default" = ["hydra.openid.id-token"]))]
+    pub broadcast_keys: Setting<Vec<String>>,
 }
 
 /// OpenID Connect Discovery.

@@ -19,7 +19,8 @@ use super::raw::{self, Raw};
 use super::setting::{Check, Setting};
 use super::value::Lifetime;
 use super::{
-    Accounts, Argon2Params, Clients, Config, Database, Limits, Log, OAuth2, Oidc, ResponseType, Strategies, Ttl, Ui,
+    Accounts, Argon2Params, Clients, Config, Database, JwtGrant, Limits, Log, OAuth2, Oidc, ResponseType, Strategies,
+    Ttl, Ui,
 };
 use crate::secret::Secret;
 
@@ -46,7 +47,7 @@ pub fn build(raw: &Raw, check: &mut Check) -> Config {
         clients: clients(&raw.clients.http, check),
         accounts: accounts(&raw.accounts, check),
         ui: ui(&raw.ui, check),
-        keys: keys::build(&raw.keys, check),
+        keys: keys::build(&raw.keys, &raw.webfinger.jwks, check),
         limits: limits(&raw.limits, check),
     }
 }
@@ -153,9 +154,20 @@ fn oauth2(raw: &raw::OAuth2, limits: &raw::Limits, check: &mut Check) -> OAuth2 
         client_credentials_default_scope: check.read(&raw.client_credentials.default_grant_allowed_scope),
         refresh_grace,
         code_replay_grace: lasts(check, &raw.grant.authorization_code.replay_grace_period, Duration::ZERO, MINUTE),
+        jwt_grant: jwt_grant(&raw.grant.jwt, check),
         public_introspection: check.read(&raw.introspection.public),
         token_hook: hook::build(&raw.token_hook, request_timeout, check),
         refresh_token_hook: hook::build(&raw.refresh_token_hook, request_timeout, check),
+    }
+}
+
+fn jwt_grant(raw: &raw::JwtGrant, check: &mut Check) -> JwtGrant {
+    let jti_optional = check.read(&raw.jti_optional);
+    check.warn(jti_optional, &raw.jti_optional, "whoever finds an assertion without jti can use it until it ends");
+    JwtGrant {
+        iat_optional: check.read(&raw.iat_optional),
+        jti_optional,
+        max_ttl: lasts(check, &raw.max_ttl, SECOND, 3650 * DAY),
     }
 }
 

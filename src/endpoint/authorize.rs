@@ -53,11 +53,14 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
         Err(error) => return answer.page(error),
     };
     let browser = cookies.browser.clone().unwrap_or_default();
+    if params.iter().filter(|(name, _)| matches!(*name, "login_verifier" | "consent_verifier")).count() > 1 {
+        return answer.page(ErrorCode::InvalidRequest.because("A request has one verifier at most."));
+    }
     let outcome = if let Some(verifier) = params.get("login_verifier") {
         let done = flow::after_login(app, verifier, cookies.browser.as_ref()).await;
         return with_session(app, answer.outcome(done.outcome, None), done.begun);
     } else if let Some(verifier) = params.get("consent_verifier") {
-        flow::after_consent(app, verifier, cookies.browser.as_ref()).await
+        flow::after_consent(app, verifier, cookies.browser.as_ref(), cookies.session).await
     } else {
         flow::begin(app, params, &browser, cookies.session).await
     };

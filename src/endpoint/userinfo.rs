@@ -21,11 +21,15 @@ use crate::token::{self, Active};
 
 pub async fn serve(State(app): State<App>, Bearer(presented): Bearer) -> Result<Response, BearerError> {
     let invalid = || ErrorCode::InvalidToken.because("The access token is not valid.");
-    let Some(Active::Access { grant, scope, .. }) = token::access(&app, &presented).await? else {
-        return Err(invalid().into());
+    let without_openid = || ErrorCode::InsufficientScope.because("The access token has not the scope openid.");
+    let (grant, scope) = match token::access(&app, &presented).await? {
+        Some(Active::Access { grant, scope, .. }) => (grant, scope),
+        // It is about somebody, but nobody has signed in for it.
+        Some(Active::Client { subject: Some(_), .. }) => return Err(without_openid().into()),
+        _ => return Err(invalid().into()),
     };
     if !scope.contains("openid") {
-        return Err(ErrorCode::InsufficientScope.because("The access token has not the scope openid.").into());
+        return Err(without_openid().into());
     }
     let client = app.store.client(&grant.client_id).await?.ok_or_else(invalid)?;
     let subject = app.subject_of(&client, &grant.subject, grant.seen_as.as_ref())?;

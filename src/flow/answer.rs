@@ -27,6 +27,7 @@ pub(super) async fn finish(
     flow: Flow,
     client: &Client,
     granted: ConsentDecision,
+    is_decided: bool,
     now: Timestamp,
 ) -> Result<Outcome, Refused> {
     let ConsentDecision { scope, audience, claims: granted_claims, session: added, record } = granted;
@@ -76,6 +77,7 @@ pub(super) async fn finish(
         claims: Some(added).filter(|added| !added.is_empty()),
         claims_requested,
         consent: record,
+        is_decided,
         authenticated_at: session.authenticated_at,
         acr: session.acr.clone(),
         amr: session.amr.0.clone(),
@@ -95,25 +97,25 @@ pub(super) async fn finish(
         issue::authorization_response(app, client, &grant, kind, code, now).await
     };
     let answer = answer.await.map_err(|error| flow.back(error))?;
-    if app.store.insert_grant(&grant, kind.gives_token(), now).await.map_err(back)? {
+    let remembered = remembered(&grant, granted_claims, now);
+    if app.store.insert_grant(&grant, remembered, kind.gives_token(), now).await.map_err(back)? {
         if kind.gives_token() || kind.gives_id_token() {
             registration::has_got_tokens(app, client, now).await;
         }
-        remember(app, &grant, granted_claims, now).await;
         return Ok(Outcome::Answer(flow.request.reply_to, answer));
     }
     if app.store.grant(flow.id).await.map_err(back)?.is_some() {
         return Err(Refused::Page(handled()));
     }
-    Err(flow.back(ErrorCode::LoginRequired.because("The session ended before the request was answered.")))
+    Err(flow
+        .back(ErrorCode::LoginRequired.because("The session or the consent ended before the request was answered.")))
 }
 
-/// Remembers the consent, where that was wanted. Only now that the browser has come back: it is the person's own word. A
-/// failure to do so is no concern of the client: the person will be asked again.
-async fn remember(app: &App, grant: &NewGrant, claims: Vec<String>, now: Timestamp) {
-    let Some(record) = grant.consent.as_ref().filter(|record| record.remember) else { return };
+/// What is to be remembered, where that was wanted. Only now that the browser has come back it is the person's own word.
+fn remembered(grant: &NewGrant, claims: Vec<String>, now: Timestamp) -> Option<Consent> {
+    let record = grant.consent.as_ref().filter(|record| record.remember)?;
     let ends = u64::try_from(record.remember_for).ok().filter(|seconds| *seconds > 0);
-    let consent = Consent {
+    Some(Consent {
         subject: grant.subject.clone(),
         client_id: grant.client_id.clone(),
         scope: grant.scope.clone(),
@@ -122,12 +124,5 @@ async fn remember(app: &App, grant: &NewGrant, claims: Vec<String>, now: Timesta
         granted_at: now,
         expires_at: ends.map(|seconds| now + Duration::from_secs(seconds)),
         flow_id: grant.id.to_string(),
-    };
-    let remembered = async {
-        let before = app.store.consent(&consent.subject, &consent.client_id, now).await?;
-        app.store.remember_consent(&consent.beside(before)).await
-    };
-    if let Err(error) = remembered.await {
-        tracing::warn!(%error, client = %grant.client_id, "a consent could not be remembered");
-    }
+    })
 }

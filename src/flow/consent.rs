@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Browser, Flow, Outcome, handled, proven_client, url};
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::oauth::authorization_request::{AuthorizationRequest, Refused};
 use crate::oauth::claims_request::base_name;
@@ -71,7 +72,7 @@ pub async fn give_consent(
         ConsentRecord { requested_scope: (scope != flow.request.scope).then(|| flow.request.scope.clone()), ..record };
     let session_claims = SessionClaims::default();
     let decision = ConsentDecision { scope, audience, claims, session: session_claims, record: Some(record) };
-    decide(app, &flow, session.id, &Decision::Accepted(decision)).await?;
+    decide(app, &flow, &session, &Decision::Accepted(decision)).await?;
     done(app, &flow)
 }
 
@@ -88,7 +89,7 @@ pub async fn refuse_consent(
         error: ErrorCode::AccessDenied.as_str().to_owned(),
         description: "The person did not allow the request.".to_owned(),
     };
-    decide(app, &flow, session.id, &rejected).await?;
+    decide(app, &flow, &session, &rejected).await?;
     done(app, &flow)
 }
 
@@ -114,23 +115,33 @@ async fn open(
 ) -> Result<(Flow, Session)> {
     let now = app.clock.now();
     let flow = Flow::open(app, Kind::ConsentChallenge, challenge, browser, now).await?;
+    let session = same_person(app, flow.session, session, now).await?;
+    Ok((flow, session))
+}
+
+/// The session that a consent is asked of, while it is alive and its person is who is signed in in this browser.
+pub(super) async fn same_person(
+    app: &App,
+    asked: Option<SessionId>,
+    present: Option<SessionId>,
+    now: Timestamp,
+) -> Result<Session> {
     let ended = || {
         ErrorCode::RequestForbidden
             .because("Somebody else has signed in meanwhile, or nobody is. Go back to the application and start again.")
     };
-    let (asked, present) = (flow.session.ok_or_else(ended)?, session.ok_or_else(ended)?);
+    let (asked, present) = (asked.ok_or_else(ended)?, present.ok_or_else(ended)?);
     let session = app.store.session(asked, now).await?.ok_or_else(ended)?;
     if present != asked {
         let present = app.store.session(present, now).await?;
         present.filter(|present| present.subject == session.subject).ok_or_else(ended)?;
     }
-    Ok((flow, session))
+    Ok(session)
 }
 
-async fn decide(app: &App, flow: &Flow, session: SessionId, consent: &Decision<ConsentDecision>) -> Result<()> {
-    let now = app.clock.now();
-    let login = Decision::Accepted(LoginDecision { session, how: How::Here, context: None });
-    if app.store.decide_consent(flow.id, &login, consent, By::Page, now, flow.expires_at(app)).await? {
+async fn decide(app: &App, flow: &Flow, session: &Session, consent: &Decision<ConsentDecision>) -> Result<()> {
+    let login = Decision::Accepted(LoginDecision { session: session.id, how: How::Here, context: None, forced: None });
+    if app.store.decide_consent(flow.decided(app, Some(&session.subject), By::Page), &login, consent).await? {
         Ok(())
     } else {
         Err(handled())

@@ -10,6 +10,8 @@ mod logout;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,22 +21,27 @@ pub(super) use login::begun;
 pub use login::{LoginAccept, LoginAsked, accept_login, login_request, reject_login};
 pub use logout::{LogoutAsked, accept_logout, logout_request, reject_logout};
 
-use super::{Flow, Told, proven_client};
+use super::hint::Hinted;
+use super::{Flow, Told, asks_first, proven_client, url};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::jose;
-use crate::oauth::authorization_request::AuthorizationRequest;
+use crate::oauth::authorization_request::{AuthorizationRequest, Refused};
 use crate::oauth::params::Params;
 use crate::oauth::server_metadata::path;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
+use crate::secret;
 use crate::store::client::Client;
 
 /// The longest name that an app gives: a subject, a session, an `acr`.
 const LONGEST_NAME: usize = 255;
-/// What an app hands on, `context` or claims, as JSON.
+/// What an app hands on as JSON.
 const LARGEST_JSON: usize = 16 * 1024;
+/// What of it an ID token has room for, which is 16 KiB as a JWT.
+const LARGEST_ID_TOKEN: usize = 10 * 1024;
+/// How deep it may be: what is kept has to be read again, inside of other JSON.
+const DEEPEST_JSON: usize = 32;
 /// The longest that an app may have a sign-in remembered: Hydra's bound of `ttl.authentication_session`.
 const LONGEST_SESSION: Duration = Duration::from_hours(180 * 24);
 
@@ -135,9 +142,23 @@ fn check_name(field: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_size(field: &str, value: &impl Serialize) -> Result<()> {
-    let size = serde_json::to_vec(value).map_err(Error::internal)?.len();
-    if size > LARGEST_JSON { Err(bad(field, "is larger than 16 KiB")) } else { Ok(()) }
+fn check_json<'a>(field: &str, values: impl Iterator<Item = &'a Value>, largest: usize) -> Result<()> {
+    let mut size = 0;
+    for value in values {
+        if is_deeper(value, DEEPEST_JSON) {
+            return Err(bad(field, "is nested more than 32 deep"));
+        }
+        size += serde_json::to_vec(value).map_err(Error::internal)?.len();
+    }
+    if size > largest { Err(bad(field, &format!("is larger than {} KiB", largest / 1024))) } else { Ok(()) }
+}
+
+fn is_deeper(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(items) => depth == 0 || items.iter().any(|item| is_deeper(item, depth - 1)),
+        Value::Object(members) => depth == 0 || members.values().any(|member| is_deeper(member, depth - 1)),
+        _ => false,
+    }
 }
 
 /// `remember_for`: how long, where it says.
@@ -150,18 +171,51 @@ fn remembered_for(seconds: Option<i64>) -> Result<Option<Duration>> {
 }
 
 /// What a flow carries for other apps; nothing where there are none.
-pub(super) fn told(app: &App, as_sent: &Params, effective: &Params, now: Timestamp) -> Option<Told> {
+pub(super) fn told(
+    app: &App,
+    as_sent: &Params,
+    effective: &Params,
+    hinted: Option<&Hinted>,
+    now: Timestamp,
+) -> Option<Told> {
     let urls = &app.config.urls;
     let words = |name: &str| {
         effective.get(name).unwrap_or_default().split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
     };
     (urls.login.is_some() || urls.consent.is_some()).then(|| Told {
-        query: as_sent.encode(),
+        query: as_sent.iter().filter(|(name, _)| *name != "id_token_hint").collect::<Params>().encode(),
+        hint: hinted.and_then(|hinted| serde_json::to_string(&told_of(&hinted.claims)).ok()),
         acr_values: words("acr_values"),
         ui_locales: words("ui_locales"),
         display: effective.get("display").map(str::to_owned),
         session: SessionId::new(now),
     })
+}
+
+/// What an app is told of a hint: whom it names and since when; what it proves to the client is nothing to the app.
+fn told_of(claims: &Map<String, Value>) -> Map<String, Value> {
+    const TOLD: [&str; 10] = ["iss", "sub", "aud", "iat", "exp", "auth_time", "acr", "amr", "sid", "email"];
+    TOLD.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect()
+}
+
+/// A browser that comes back from another app may have seen no page of ours: to a client that nobody vouches for it goes
+/// on only if its person takes it there (RFC 9700 section 4.11.2).
+pub(super) fn seen_first(app: &App, client: &Client, refused: Refused) -> Refused {
+    match refused {
+        Refused::Back(reply_to, error) if asks_first(app, client) => Refused::Ask(reply_to, error),
+        other => other,
+    }
+}
+
+/// Which answer of an app a verifier is of: a later one makes it void.
+fn new_answer() -> String {
+    URL_SAFE_NO_PAD.encode(secret::random::<16>())
+}
+
+/// Where the browser takes an app's answer.
+fn back(app: &App, kind: Kind, parameter: &str, flow: Flow, answer: String) -> Result<String> {
+    let flow = Flow { answer: Some(answer), ..flow };
+    Ok(url(app, path::AUTHORIZATION, parameter, &app.keys.live()?.sealer.seal(kind, &flow)))
 }
 
 /// Opens a challenge for its app.
@@ -198,15 +252,12 @@ fn request_url(app: &App, flow: &Flow) -> String {
 fn oidc_context(flow: &Flow) -> OidcContext {
     let login_hint = flow.request.login_hint.clone();
     let Some(told) = &flow.told else { return OidcContext { login_hint, ..OidcContext::default() } };
-    // It was verified when the request came.
-    let hint =
-        Params::parse(told.query.as_bytes()).ok().and_then(|params| params.get("id_token_hint").map(str::to_owned));
     OidcContext {
         acr_values: told.acr_values.clone(),
         ui_locales: told.ui_locales.clone(),
         display: told.display.clone(),
         login_hint,
-        id_token_hint_claims: hint.and_then(|hint| jose::unverified_claims(&hint).ok()).unwrap_or_default(),
+        id_token_hint_claims: told.hint.as_deref().and_then(|hint| serde_json::from_str(hint).ok()).unwrap_or_default(),
     }
 }
 
@@ -236,7 +287,7 @@ mod tests {
     fn a_length_of_time_is_not_negative() {
         assert_eq!(remembered_for(None).unwrap(), None);
         assert_eq!(remembered_for(Some(0)).unwrap(), None);
-        assert_eq!(remembered_for(Some(60)).unwrap(), Some(Duration::from_secs(60)));
+        assert_eq!(remembered_for(Some(61)).unwrap(), Some(Duration::from_secs(61)));
         assert!(remembered_for(Some(-1)).is_err());
         assert_eq!(remembered_for(Some(i64::MAX)).unwrap(), Some(Duration::from_secs(i64::MAX.unsigned_abs())));
     }

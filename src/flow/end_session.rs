@@ -96,7 +96,7 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
                     farewell,
                     is_here: here.is_some(),
                     is_hinted: true,
-                    query: params.encode(),
+                    query: without_hint(params),
                     requested_at: now,
                 };
                 return ask(app, &logout);
@@ -126,10 +126,15 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
         farewell,
         is_here: true,
         is_hinted: false,
-        query: if app.config.urls.logout.is_some() { params.encode() } else { String::new() },
+        query: if app.config.urls.logout.is_some() { without_hint(params) } else { String::new() },
         requested_at: now,
     };
     ask(app, &logout)
+}
+
+/// The request as an app is told it: the hint would not fit, and what it proves is told beside it.
+fn without_hint(params: &Params) -> String {
+    params.iter().filter(|(name, _)| *name != "id_token_hint").collect::<Params>().encode()
 }
 
 fn ask(app: &App, logout: &Logout) -> Result<Ended> {

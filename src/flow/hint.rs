@@ -18,6 +18,8 @@ use crate::token;
 /// An ID token that came back.
 pub(super) struct Hinted {
     pub hint: Hint,
+    /// All that it says.
+    pub claims: Map<String, Value>,
     /// The client that it was issued to, if it is still there.
     pub client: Option<Arc<Client>>,
     /// Whether the client itself may have made it: then it proves nothing against anybody else.
@@ -34,14 +36,13 @@ pub(super) async fn read(app: &App, token: &str, now: Timestamp) -> Result<Optio
     };
     let claims =
         claims.inspect_err(|refusal| tracing::debug!(reason = refusal.reason(), "an id_token_hint was refused"));
-    let Some(hint) = claims.ok().and_then(|claims| Hint::read(&claims, &app.config.urls.issuer, now)) else {
-        return Ok(None);
-    };
+    let Ok(claims) = claims else { return Ok(None) };
+    let Some(hint) = Hint::read(&claims, &app.config.urls.issuer, now) else { return Ok(None) };
     let client = match &*hint.clients {
         [only] => app.store.client(only).await?,
         _ => None,
     };
-    Ok(Some(Hinted { hint, client, by_secret: mac.is_some() }))
+    Ok(Some(Hinted { hint, claims, client, by_secret: mac.is_some() }))
 }
 
 impl Hinted {

@@ -102,8 +102,8 @@ pub async fn sign_in(
     }
     by_account.succeeded();
     by_address.succeeded();
-    let login = Decision::Accepted(LoginDecision { session: session.id, how: How::Here, context: None });
-    if !app.store.decide_login(flow.id, &login, By::Page, now, flow.expires_at(app)).await? {
+    let login = Decision::Accepted(LoginDecision { session: session.id, how: How::Here, context: None, forced: None });
+    if !app.store.decide_login(flow.decided(app, Some(&user.id), By::Page), &login).await? {
         // A flow that is decided twice leaves no second session behind.
         app.store.end_session(session.id, now).await?;
         return Err(handled().into());
@@ -158,7 +158,7 @@ pub async fn refuse_login(app: &App, challenge: &str, browser: Option<&Browser>)
         error: ErrorCode::AccessDenied.as_str().to_owned(),
         description: "The person did not sign in.".to_owned(),
     };
-    if !app.store.decide_login(flow.id, &login, By::Page, now, flow.expires_at(app)).await? {
+    if !app.store.decide_login(flow.decided(app, None, By::Page), &login).await? {
         return Err(handled());
     }
     Ok(url(app, path::AUTHORIZATION, "login_verifier", &verifier(app, &flow)?))

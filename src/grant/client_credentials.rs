@@ -26,18 +26,7 @@ pub async fn issue(app: &App, client: &Client, form: &Params, id: &str) -> Resul
     if !scope::allowed(app.config.strategies.scope, &registered, &asked) {
         return Err(ErrorCode::InvalidScope.because("The client may not request one of these scopes."));
     }
-    let audience: Vec<String> = form
-        .all("audience")
-        .flat_map(|value| value.split(' '))
-        .chain(form.all("resource"))
-        .filter(|one| !one.is_empty())
-        .map(str::to_owned)
-        .collect();
-    if !scope::audience_allowed(&metadata.audience, &audience) {
-        let resource = form.get("resource").is_some();
-        let code = if resource { ErrorCode::InvalidTarget } else { ErrorCode::InvalidRequest };
-        return Err(code.because("The client may not request this audience."));
-    }
+    let audience = super::audience::asked(client, form)?;
     let scope = asked.without(&["openid", "offline", "offline_access"]);
     let mut ext = None;
     if token_hook::is_asked(app, GrantType::ClientCredentials) {

@@ -52,7 +52,9 @@ impl Introspected {
     pub async fn of(app: &App, active: &Active) -> Result<Self> {
         let (subject, is_pairwise) = match active {
             // RFC 9068 section 2.2: without a person the subject is the client.
-            Active::Client { client, .. } => (client.to_string(), false),
+            Active::Client { client, subject: None, .. } => (client.to_string(), false),
+            // As the assertion called them.
+            Active::Client { subject: Some(subject), .. } => (subject.to_string(), false),
             Active::Access { grant, .. } | Active::Refresh { grant, .. } => {
                 let Some(client) = app.store.client(&grant.client_id).await? else { return Ok(Self::INACTIVE) };
                 let subject = app.subject_of(&client, &grant.subject, grant.seen_as.as_ref())?;
@@ -189,6 +191,7 @@ mod tests {
     fn a_client_by_itself_has_an_audience() {
         let active = Active::Client {
             client: ClientId::new("robot"),
+            subject: None,
             scope: Scope::default(),
             audience: vec!["https://api.example".to_owned()],
             issued_at: AT,

@@ -6,7 +6,7 @@ use super::{Narrowed, Tools};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::config::AccessTokenStrategy;
-use crate::id::TokenId;
+use crate::id::{Subject, TokenId};
 use crate::jose::Algorithm;
 use crate::keys::{KeyUse, Live};
 use crate::oauth::access_token::JwtAccessToken;
@@ -86,34 +86,52 @@ pub(super) fn of_grant(
     sign(&tools.live, alg, &claims, now)
 }
 
-/// What a token of a client that acts for itself says.
-pub(super) struct OfClient<'a> {
+/// What a token without a grant says.
+pub(super) struct Alone<'a> {
+    /// Whom it is for; `None` for the client itself.
+    pub subject: Option<&'a Subject>,
     pub scope: &'a Scope,
     pub audience: &'a [String],
     /// What a token hook added.
     pub ext: Option<&'a Map<String, Value>>,
 }
 
-pub(super) fn of_client(
+pub(super) fn without_grant(
     app: &App,
     client: &Client,
     form: Form,
-    of: &OfClient<'_>,
+    alone: &Alone<'_>,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<String> {
-    let OfClient { scope, audience, ext } = *of;
+    let Alone { subject, scope, audience, ext } = *alone;
     let live = app.keys.live()?;
     // The id tells the millisecond, which `iat` of a JWT does not, and which the client's cut-off is compared with.
     let issued_at = client.issues_at(now);
-    let token = AccessToken::Client {
-        id: TokenId::new(issued_at),
-        client: client.id.clone(),
-        scope: scope.clone(),
-        audience: audience.to_vec(),
-        issued_at,
-        expires_at,
-        ext: ext.map(serde_json::to_string).transpose().map_err(Error::internal)?,
+    let (id, owner) = (TokenId::new(issued_at), client.id.clone());
+    let (kept_scope, kept_audience) = (scope.clone(), audience.to_vec());
+    let kept_ext = ext.map(serde_json::to_string).transpose().map_err(Error::internal)?;
+    let token = match subject {
+        None => AccessToken::Client {
+            id,
+            client: owner,
+            scope: kept_scope,
+            audience: kept_audience,
+            issued_at,
+            expires_at,
+            ext: kept_ext,
+        },
+        // Not pairwise (OpenID Connect Core section 8): the client has said itself whom it means.
+        Some(subject) => AccessToken::Asserted {
+            id,
+            client: owner,
+            subject: subject.clone(),
+            scope: kept_scope,
+            audience: kept_audience,
+            issued_at,
+            expires_at,
+            ext: kept_ext,
+        },
     };
     let Form::Jwt(alg) = form else {
         let sealed = live.sealer.seal(Kind::AccessToken, &token);
@@ -128,7 +146,7 @@ pub(super) fn of_client(
         ..JwtAccessToken::of(
             &token,
             &app.config.urls.issuer,
-            client.id.as_str(),
+            subject.map_or(client.id.as_str(), Subject::as_str),
             &client.id,
             scope,
             audience,

@@ -59,7 +59,17 @@ impl SigningKey {
         Ok((Self::from_pkcs8(alg, &pkcs8)?, pkcs8))
     }
 
+    /// A key that is named by its thumbprint (RFC 7638), as all are that the server makes: it cannot collide.
     pub fn from_pkcs8(alg: Algorithm, pkcs8: &[u8]) -> Result<Self> {
+        Self::read(alg, pkcs8, None)
+    }
+
+    /// A key whose name somebody chose.
+    pub fn named(alg: Algorithm, pkcs8: &[u8], kid: &str) -> Result<Self> {
+        Self::read(alg, pkcs8, Some(kid))
+    }
+
+    fn read(alg: Algorithm, pkcs8: &[u8], kid: Option<&str>) -> Result<Self> {
         let rejected = |_| Error::Key("the private key is no PKCS#8 of the kind that its algorithm needs");
         let pair = match kind(alg) {
             Kind::Rsa(_) => Pair::Rsa(RsaKeyPair::from_pkcs8(pkcs8).map_err(rejected)?),
@@ -67,7 +77,8 @@ impl SigningKey {
             Kind::Ed25519 => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(pkcs8).map_err(rejected)?),
         };
         let mut jwk = pair.public(alg);
-        let kid = jwk.thumbprint().ok_or(Error::Key("the public key has no thumbprint"))?;
+        let thumbprint = jwk.thumbprint().ok_or(Error::Key("the public key has no thumbprint"))?;
+        let kid = kid.map_or(thumbprint, str::to_owned);
         jwk.kid = Some(kid.clone());
         jwk.check()?;
         let headers = FREQUENT.iter().map(|typ| Ok((*typ, header(alg, &kid, typ)?))).collect::<Result<_>>()?;
@@ -78,7 +89,6 @@ impl SigningKey {
         self.alg
     }
 
-    /// The key's thumbprint, RFC 7638: nobody chooses it, and it cannot collide.
     pub fn kid(&self) -> &str {
         &self.kid
     }
@@ -107,7 +117,7 @@ impl SigningKey {
         Ok(token)
     }
 
-    fn signature(&self, message: &[u8]) -> Result<Vec<u8>> {
+    pub(super) fn signature(&self, message: &[u8]) -> Result<Vec<u8>> {
         let failed = |_| Error::Sign(self.alg);
         match &self.pair {
             Pair::Rsa(pair) => {
@@ -157,13 +167,13 @@ impl Pair {
     }
 }
 
-enum Kind {
+pub(super) enum Kind {
     Rsa(&'static dyn RsaEncoding),
     Ec(&'static EcdsaSigningAlgorithm),
     Ed25519,
 }
 
-fn kind(alg: Algorithm) -> Kind {
+pub(super) fn kind(alg: Algorithm) -> Kind {
     match alg {
         Algorithm::Rs256 => Kind::Rsa(&signature::RSA_PKCS1_SHA256),
         Algorithm::Rs384 => Kind::Rsa(&signature::RSA_PKCS1_SHA384),
@@ -284,6 +294,11 @@ mod tests {
         ] {
             assert!(SigningKey::from_pkcs8(alg, pkcs8).is_err(), "{alg}");
         }
+        let named = SigningKey::named(Algorithm::Es256, &p256, "k\"1").unwrap();
+        assert_eq!((named.kid(), named.public_jwk().kid.as_deref()), ("k\"1", Some("k\"1")));
+        let header = named.sign("JWT", &json!({})).unwrap();
+        let header = crate::jose::decode(header.split('.').next().unwrap()).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&header).unwrap()["kid"], "k\"1");
         assert!(SigningKey::from_pkcs8(Algorithm::Rs256, b"").is_err());
         assert!(SigningKey::from_pkcs8(Algorithm::Rs256, &rsa[..rsa.len() - 1]).is_err());
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::set::is_operators;
 use super::{Error, Keys, Purpose};
 use crate::clock::Timestamp;
 use crate::store::Store;
@@ -38,6 +39,9 @@ impl Keys {
 }
 
 fn state(row: &KeyRow, rows: &[KeyRow], now: Timestamp) -> &'static str {
+    if is_operators(&row.key_set) {
+        return "kept";
+    }
     let Some(purpose) = Purpose::of(row) else { return "unknown" };
     if row.is_revoked() {
         "revoked"

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::set::is_operators;
 use super::{Error, KeyUse, Purpose, row_identity, unreadable};
 use crate::clock::Timestamp;
 use crate::jose::{
@@ -105,10 +106,11 @@ impl Live {
     pub(super) fn open(
         rows: &[KeyRow],
         system: &SystemSeal,
+        broadcast: &[String],
         before: Option<&Self>,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let Opened { mut sealing, mut signing, mut decrypting } = Opened::of(rows, system, before, now)?;
+        let Opened { mut sealing, mut signing, mut decrypting, mut operators } = Opened::of(rows, system, before, now)?;
         // The newest in use seals. Where by our clock none is in use yet, the oldest does.
         sealing.sort_by_key(|(row, _)| {
             let waits = row.active_from > now;
@@ -124,7 +126,11 @@ impl Live {
         // Nobody is to encrypt any more to a key that has an end.
         let encrypted_to =
             decrypting.iter().filter(|(row, _)| row.retire_at.is_none()).map(|(_, key)| key.public_jwk());
-        let published = Document { keys: signing.iter().map(|key| key.2.public_jwk()).chain(encrypted_to).collect() };
+        operators.retain(|(row, _)| broadcast.contains(&row.key_set));
+        operators.sort_by(|(a, _), (b, _)| newest_first(a, b));
+        let of_operator = operators.into_iter().map(|(_, key)| key);
+        let signed_with = signing.iter().map(|key| key.2.public_jwk());
+        let published = Document { keys: signed_with.chain(of_operator).chain(encrypted_to).collect() };
         let jwks = serde_json::to_vec(&published).map_err(|error| unreadable("(jwks)", error))?;
         signing.sort_by_key(|(row, ..)| Reverse(row.ordinal));
         Ok(Self {
@@ -154,13 +160,14 @@ impl Live {
 }
 
 /// The order in which keys are published: the same on every replica.
-fn newest_first(a: &KeyRow, b: &KeyRow) -> Ordering {
+pub(super) fn newest_first(a: &KeyRow, b: &KeyRow) -> Ordering {
     let place = |row: &KeyRow| (Reverse(row.created_at), Reverse(row.ordinal));
     place(a).cmp(&place(b)).then_with(|| (&a.key_set, &a.alg).cmp(&(&b.key_set, &b.alg)))
 }
 
-fn check_kid(kid: &str, row: &KeyRow) -> Result<(), Error> {
-    if kid == row.id { Ok(()) } else { Err(unreadable(&row.id, "it is another key")) }
+fn check_public(key: &Jwk, row: &KeyRow) -> Result<(), Error> {
+    let kept: Option<Jwk> = row.public.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    if kept.as_ref() == Some(key) { Ok(()) } else { Err(unreadable(&row.id, "it is another key")) }
 }
 
 #[derive(Serialize)]
@@ -173,6 +180,8 @@ pub(super) struct Opened<'a> {
     sealing: Vec<(&'a KeyRow, SealingKey)>,
     signing: Vec<(&'a KeyRow, KeyUse, Arc<SigningKey>)>,
     decrypting: Vec<(&'a KeyRow, Arc<DecryptionKey>)>,
+    /// Of sets of the operator's: nothing is done with their private keys.
+    operators: Vec<(&'a KeyRow, Jwk)>,
 }
 
 impl<'a> Opened<'a> {
@@ -182,7 +191,8 @@ impl<'a> Opened<'a> {
         before: Option<&Live>,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        let mut opened = Self { sealing: Vec::new(), signing: Vec::new(), decrypting: Vec::new() };
+        let mut opened =
+            Self { sealing: Vec::new(), signing: Vec::new(), decrypting: Vec::new(), operators: Vec::new() };
         for row in rows.iter().filter(|row| row.retire_at.is_none_or(|at| at > now)) {
             let open = || {
                 system
@@ -190,6 +200,15 @@ impl<'a> Opened<'a> {
                     .ok_or_else(|| Error::Sealed { id: row.id.clone(), key_set: row.key_set.clone() })
             };
             match Purpose::of(row) {
+                None if is_operators(&row.key_set) => {
+                    if !row.private_sealed.is_empty() {
+                        open()?;
+                    }
+                    let public = row.public.as_deref().unwrap_or_default();
+                    opened
+                        .operators
+                        .push((row, serde_json::from_str(public).map_err(|error| unreadable(&row.id, error))?));
+                }
                 None => {
                     tracing::debug!(
                         kid = row.id,
@@ -208,10 +227,11 @@ impl<'a> Opened<'a> {
                     let key = match before.and_then(|before| before.signing_key(&row.id, alg)) {
                         Some(key) => key,
                         None => {
-                            Arc::new(SigningKey::from_pkcs8(alg, &open()?).map_err(|error| unreadable(&row.id, error))?)
+                            let key = SigningKey::named(alg, &open()?, &row.id);
+                            Arc::new(key.map_err(|error| unreadable(&row.id, error))?)
                         }
                     };
-                    check_kid(key.kid(), row)?;
+                    check_public(&key.public_jwk(), row)?;
                     opened.signing.push((row, use_, key));
                 }
                 Some(Purpose::Decrypt(alg)) => {
@@ -221,7 +241,7 @@ impl<'a> Opened<'a> {
                             DecryptionKey::from_pkcs8(alg, &open()?).map_err(|error| unreadable(&row.id, error))?,
                         ),
                     };
-                    check_kid(key.kid(), row)?;
+                    check_public(&key.public_jwk(), row)?;
                     opened.decrypting.push((row, key));
                 }
             }

@@ -1,6 +1,7 @@
 //! What a key is for: its set and its algorithm. Each has a succession of keys of its own, so that no key ever serves two
 //! algorithms (RFC 8725 section 3.1).
 
+use super::make::SIG;
 use crate::clock::Timestamp;
 use crate::jose::{Algorithm, KeyManagement};
 use crate::store::key::KeyRow;
@@ -27,6 +28,15 @@ pub enum KeyUse {
     AccessToken,
 }
 
+impl KeyUse {
+    pub const fn set(self) -> &'static str {
+        match self {
+            Self::IdToken => ID_TOKEN_SET,
+            Self::AccessToken => ACCESS_TOKEN_SET,
+        }
+    }
+}
+
 /// A succession of keys, of which one is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -47,8 +57,7 @@ impl Purpose {
     pub const fn set(self) -> &'static str {
         match self {
             Self::Seal => SEAL_SET,
-            Self::Sign(KeyUse::IdToken, _) => ID_TOKEN_SET,
-            Self::Sign(KeyUse::AccessToken, _) => ACCESS_TOKEN_SET,
+            Self::Sign(use_, _) => use_.set(),
             Self::Decrypt(_) => REQUEST_OBJECT_SET,
         }
     }
@@ -65,7 +74,7 @@ impl Purpose {
     pub(super) const fn key_use(self) -> &'static str {
         match self {
             Self::Seal => "seal",
-            Self::Sign(..) => "sig",
+            Self::Sign(..) => SIG,
             Self::Decrypt(_) => "enc",
         }
     }

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Error, KeyUse, Keys, Purpose, make};
+use super::make::{Place, make};
+use super::set::is_operators;
+use super::{Error, KeyUse, Keys, Purpose};
 use crate::clock::Timestamp;
 use crate::store::Store;
-use crate::store::key::KeyRow;
+use crate::store::key::{KeyChange, KeyRow};
 
 /// What a retired key is kept beyond the last signature's life: clocks differ, and a replica may notice late.
 const MARGIN: Duration = Duration::from_hours(1);
@@ -69,7 +71,8 @@ impl Keys {
             return Ok(Rotated::AlreadyThere(Successor::new(purpose, newest)));
         }
         let active_from = now + self.0.publish_ahead;
-        let made = make(&self.0.system, purpose, purpose.next_ordinal(&rows), now, active_from).await?;
+        let place = Place { ordinal: purpose.next_ordinal(&rows), now, active_from };
+        let made = make(&self.0.system, purpose, place).await?;
         let rotated = if store.insert_key(&made).await? {
             tracing::info!(kid = made.id, set = made.key_set, alg = made.alg, %active_from, "a key has a successor");
             Rotated::Made(Successor::new(purpose, &made))
@@ -132,18 +135,31 @@ impl Keys {
     }
 
     /// Ends a key that is not to be trusted any more: it leaves the published set at once, whatever it signed or sealed
-    /// is refused from then on, and another takes its place at once. `None` where there is no such key, or it was revoked
-    /// before.
+    /// is refused from then on, and another takes its place at once; one of an operator's set is simply gone. `None` where
+    /// there is no such key, or it was revoked before.
     pub async fn revoke(&self, store: &Store, kid: &str, now: Timestamp) -> Result<Option<Revoked>, Error> {
         let one = self.0.one.lock().await;
         let rows = store.keys().await?;
         let Some(row) = rows.iter().find(|row| row.id == kid) else { return Ok(None) };
+        if is_operators(&row.key_set) {
+            let change = KeyChange { forget: vec![row.id.clone()], ..KeyChange::default() };
+            if !store.change_keys(&change).await? {
+                return Ok(None);
+            }
+            tracing::info!(kid, set = row.key_set, alg = row.alg, "a key was removed");
+            self.read(&one, store, &[], now).await?;
+            let (set, alg, kid) = (row.key_set.clone(), row.alg.clone(), row.id.clone());
+            return Ok(Some(Revoked { set, alg, kid, in_use: None }));
+        }
         let Some(purpose) = Purpose::of(row) else { return Ok(None) };
         // Made before it is needed, so that there is no moment between the two.
         let others = purpose.rows(&rows).any(|other| other.id != row.id && other.retire_at.is_none());
         let successor = match others {
             true => None,
-            false => Some(make(&self.0.system, purpose, purpose.next_ordinal(&rows), now, now).await?),
+            false => {
+                let place = Place { ordinal: purpose.next_ordinal(&rows), now, active_from: now };
+                Some(make(&self.0.system, purpose, place).await?)
+            }
         };
         if !store.revoke_key(row, successor.as_ref(), now).await? {
             return Ok(None);

@@ -60,7 +60,7 @@ impl Collector for Page {
 }
 
 impl Page {
-    /// Hydra's: http_requests_total and what else its dashboards are made of.
+    /// Hydra's: `http_requests_total` and what else its dashboards are made of.
     fn requests(&self, to: &mut DescriptorEncoder) -> Result {
         let inner = &self.metrics.0;
         let routes: Vec<_> = [&inner.public, &inner.admin].into_iter().flat_map(super::Http::routes).collect();

@@ -7,7 +7,7 @@ use super::scope::Scope;
 use super::token::AccessToken;
 use crate::clock::Timestamp;
 use crate::config::ScopeClaim;
-use crate::id::{ClientId, TokenId};
+use crate::id::{ClientId, Subject, TokenId};
 
 /// The claims (section 2.2).
 #[derive(Debug, Serialize)]
@@ -36,7 +36,7 @@ pub struct JwtAccessToken<'a> {
     /// What the consent added; Hydra's name for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ext: Option<&'a Map<String, Value>>,
-    /// The grant that it is of, and that grant's generation: what revocation goes by. Not there for a client's own token.
+    /// The grant that it is of, and that grant's generation: what revocation goes by. Not there for a token without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<String>,
 }
@@ -57,7 +57,7 @@ impl<'a> JwtAccessToken<'a> {
                 Some(generation) => format!("{grant}.{generation}"),
                 None => grant.to_string(),
             }),
-            AccessToken::Client { .. } => None,
+            AccessToken::Client { .. } | AccessToken::Asserted { .. } => None,
         };
         let aud = if audience.is_empty() { vec![issuer] } else { audience.iter().map(String::as_str).collect() };
         let is_some = !scope.is_empty();
@@ -101,9 +101,13 @@ pub fn read(claims: &Map<String, Value>, issuer: &str) -> Option<AccessToken> {
     // To the millisecond, which `iat` is not.
     let (issued_at, expires_at) = (id.made_at(), time("exp")?);
     let Some(gid) = text("gid") else {
-        let client = ClientId::new(text("client_id")?);
+        let (client, subject) = (ClientId::new(text("client_id")?), Subject::new(text("sub")?));
         let ext = claims.get("ext").filter(|ext| ext.is_object()).map(Value::to_string);
-        return Some(AccessToken::Client { id, client, scope, audience, issued_at, expires_at, ext });
+        // Without a person the subject is the client (section 2.2), and no person is called like one.
+        return Some(match subject.as_str() == client.as_str() {
+            true => AccessToken::Client { id, client, scope, audience, issued_at, expires_at, ext },
+            false => AccessToken::Asserted { id, client, subject, scope, audience, issued_at, expires_at, ext },
+        });
     };
     let (grant, generation) = match gid.split_once('.') {
         Some((grant, generation)) => (grant.parse().ok()?, Some(generation.parse().ok()?)),
@@ -163,7 +167,8 @@ mod tests {
             expires_at,
             ext: None,
         };
-        let written = claims(&own, &Scope::default(), &[], ScopeClaim::Both);
+        let mut written = claims(&own, &Scope::default(), &[], ScopeClaim::Both);
+        written["sub"] = "web".into();
         assert_eq!(written["aud"], serde_json::json!([ISSUER]), "RFC 9068 section 3");
         assert!(!written.contains_key("scope") && !written.contains_key("scp") && !written.contains_key("gid"));
         assert_eq!(read(&written, ISSUER), Some(own));
@@ -172,5 +177,18 @@ mod tests {
         told.insert("ext".to_owned(), serde_json::json!({ "tenant": "x" }));
         let ext = read(&told, ISSUER).and_then(|token| token.ext());
         assert_eq!(ext, serde_json::json!({ "tenant": "x" }).as_object().cloned());
+        let asserted = AccessToken::Asserted {
+            id,
+            client: ClientId::new("web"),
+            subject: Subject::new("alice"),
+            scope: scope.clone(),
+            audience: audience.clone(),
+            issued_at: now,
+            expires_at,
+            ext: None,
+        };
+        let written = claims(&asserted, &scope, &audience, ScopeClaim::Both);
+        assert!(!written.contains_key("gid"));
+        assert_eq!(read(&written, ISSUER), Some(asserted));
     }
 }

@@ -44,6 +44,14 @@ pub struct AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
+    /// Leaves out the claims that are asked for by name and that none of the scopes opens.
+    pub fn keep_claims_of_scopes(&mut self) {
+        let scope = &self.scope;
+        self.claims.retain(|name| {
+            claims::scope_of(claims_request::base_name(name)).is_some_and(|opening| scope.contains(opening))
+        });
+    }
+
     /// The claims asked for by name that none of these scopes opens: each is a matter of its own.
     pub fn claims_beside<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a str> {
         self.claims.names().filter(|name| {

@@ -34,6 +34,8 @@ pub enum ErrorCode {
     InvalidSoftwareStatement,
     UnapprovedSoftwareStatement,
     RequestForbidden,
+    /// Hydra's, of its trusted issuers.
+    MissingRequiredParameter,
     /// What is asked about has expired (Hydra: 401).
     RequestUnauthorized,
     NotFound,
@@ -76,6 +78,7 @@ impl ErrorCode {
             Self::InvalidSoftwareStatement => "invalid_software_statement",
             Self::UnapprovedSoftwareStatement => "unapproved_software_statement",
             Self::RequestForbidden => "request_forbidden",
+            Self::MissingRequiredParameter => "missing_required_parameter",
             Self::RequestUnauthorized => "request_unauthorized",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",

@@ -105,7 +105,15 @@ fn consent_is_given(
     client: &ClientMetadata,
     remembered: Option<Remembered<'_>>,
 ) -> bool {
-    let proven = !client.is_public() || redirect_uri::may_be_silent(request.reply_to.redirect_uri());
+    is_remembered(request, client, remembered) || (client.skip_consent && may_be_silent(request, client))
+}
+
+/// Whether this person has granted all of it before, and wanted that remembered.
+pub fn is_remembered(
+    request: &AuthorizationRequest,
+    client: &ClientMetadata,
+    remembered: Option<Remembered<'_>>,
+) -> bool {
     let covers = |remembered: Remembered<'_>| {
         request.scope.is_subset_of(remembered.scope)
             && request.audience.iter().all(|one| remembered.audience.contains(one))
@@ -113,8 +121,12 @@ fn consent_is_given(
                 .claims_beside(&request.scope)
                 .all(|name| remembered.claims.iter().any(|granted| granted == base_name(name)))
     };
-    let granted = client.skip_consent || remembered.is_some_and(covers);
-    proven && granted && !request.prompt.consent
+    remembered.is_some_and(covers) && may_be_silent(request, client)
+}
+
+fn may_be_silent(request: &AuthorizationRequest, client: &ClientMetadata) -> bool {
+    let proven = !client.is_public() || redirect_uri::may_be_silent(request.reply_to.redirect_uri());
+    proven && !request.prompt.consent
 }
 
 #[cfg(test)]

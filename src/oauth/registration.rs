@@ -191,6 +191,9 @@ fn check_policy(
     if metadata.may_use(GrantType::ClientCredentials) && metadata.auth_method() == AuthMethod::None {
         return Err(refused("A client without authentication can not have the grant type client_credentials."));
     }
+    if metadata.may_use(GrantType::JwtBearer) && metadata.auth_method() == AuthMethod::None {
+        return Err(refused("A client without authentication can not have the grant type of RFC 7523."));
+    }
     let scope = Scope::parse(&metadata.scope).map_err(|_| refused("Field scope is not a list of scope values."))?;
     let has_scope = |word: &str| given.is_some_and(|given| given.scope.split(' ').any(|given| given == word));
     let may =

@@ -17,6 +17,15 @@ pub struct SessionClaims {
 }
 
 impl SessionClaims {
+    /// A claim that is null says nothing.
+    #[must_use]
+    pub fn without_nulls(mut self) -> Self {
+        for claims in [&mut self.access_token, &mut self.id_token] {
+            claims.retain(|_, value| !value.is_null());
+        }
+        self
+    }
+
     pub fn is_empty(&self) -> bool {
         self.access_token.is_empty() && self.id_token.is_empty()
     }

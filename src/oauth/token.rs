@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::claims_request::ClaimsRequest;
 use super::scope::Scope;
 use crate::clock::Timestamp;
-use crate::id::{ClientId, GrantId, TokenId};
+use crate::id::{ClientId, GrantId, Subject, TokenId};
 
 /// What an access token says, sealed or as a JWT. It is never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,20 @@ pub enum AccessToken {
         #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "or_end")]
         ext: Option<String>,
     },
+    /// A token that a client got for somebody by an assertion (RFC 7523): no grant either.
+    Asserted {
+        id: TokenId,
+        client: ClientId,
+        /// Who the assertion was about; a user of the server's or not.
+        subject: Subject,
+        scope: Scope,
+        audience: Vec<String>,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+        /// As above.
+        #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "or_end")]
+        ext: Option<String>,
+    },
 }
 
 /// A payload says nothing of its length: where it ends before its last field, that one is not there.
@@ -50,19 +64,23 @@ fn or_end<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error
 impl AccessToken {
     pub const fn id(&self) -> TokenId {
         match self {
-            Self::Grant { id, .. } | Self::Client { id, .. } => *id,
+            Self::Grant { id, .. } | Self::Client { id, .. } | Self::Asserted { id, .. } => *id,
         }
     }
 
     pub const fn issued_at(&self) -> Timestamp {
         match self {
-            Self::Grant { issued_at, .. } | Self::Client { issued_at, .. } => *issued_at,
+            Self::Grant { issued_at, .. } | Self::Client { issued_at, .. } | Self::Asserted { issued_at, .. } => {
+                *issued_at
+            }
         }
     }
 
     pub const fn expires_at(&self) -> Timestamp {
         match self {
-            Self::Grant { expires_at, .. } | Self::Client { expires_at, .. } => *expires_at,
+            Self::Grant { expires_at, .. } | Self::Client { expires_at, .. } | Self::Asserted { expires_at, .. } => {
+                *expires_at
+            }
         }
     }
 
@@ -70,7 +88,7 @@ impl AccessToken {
     pub fn ext(&self) -> Option<Map<String, Value>> {
         match self {
             Self::Grant { .. } => None,
-            Self::Client { ext, .. } => serde_json::from_str(ext.as_deref()?).ok(),
+            Self::Client { ext, .. } | Self::Asserted { ext, .. } => serde_json::from_str(ext.as_deref()?).ok(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::operation::{Operation, delete, get, patch, post, put};
 use super::schemas::Body;
 use crate::admin::clients::Input;
 use crate::admin::requests::{RedirectTo, consent, login, logout};
-use crate::admin::{registration_tokens, sessions, users};
+use crate::admin::{keys, registration_tokens, sessions, trusted_issuers, users};
 use crate::flow::elsewhere::{ConsentAccept, LoginAccept, Rejection};
 use crate::http::introspected::Introspected;
 use crate::oauth::client_metadata::Lifespans;
@@ -31,7 +31,7 @@ fn about(operation: Operation, parameter: &'static str) -> Operation {
 }
 
 pub fn operations() -> Vec<Operation> {
-    [clients(), people(), requests(), tokens(), operators()].into_iter().flatten().collect()
+    [clients(), people(), keys(), requests(), tokens(), trusted_issuers(), operators()].into_iter().flatten().collect()
 }
 
 fn clients() -> Vec<Operation> {
@@ -104,6 +104,50 @@ fn people() -> Vec<Operation> {
             .or(404, "There is no such person."),
     ];
     user.into_iter().map(|operation| operation.tag("users")).collect()
+}
+
+fn keys() -> Vec<Operation> {
+    const SET: Body = Body::Named("jsonWebKeySet");
+    let all = [
+        get("/keys/{set}", "getJsonWebKeySet", "The public keys of a set").gives(SET),
+        post(
+            "/keys/{set}",
+            "createJsonWebKeySet",
+            "Makes a key in a set; in one that the server signs with, its successor",
+        )
+        .takes(Body::json::<keys::Asked>())
+        .answers(201, "Made.", Some(SET))
+        .or(409, "The set has a key of this name."),
+        put("/keys/{set}", "setJsonWebKeySet", "Puts keys, with their private parts, in the place of a set's")
+            .takes(SET)
+            .gives(SET),
+        delete("/keys/{set}", "deleteJsonWebKeySet", "Takes a set away").gives_nothing(),
+        get("/keys/{set}/{kid}", "getJsonWebKey", "A public key, as a set of one").gives(SET),
+        put("/keys/{set}/{kid}", "setJsonWebKey", "Adds a key, with its private part, or replaces the one of its name")
+            .takes(Body::Named("jsonWebKey"))
+            .gives(Body::Named("jsonWebKey")),
+        delete("/keys/{set}/{kid}", "deleteJsonWebKey", "Takes a key away").gives_nothing(),
+    ];
+    all.into_iter().map(|operation| operation.tag("jwk").or(404, "There is no such set or key.")).collect()
+}
+
+fn trusted_issuers() -> Vec<Operation> {
+    vec![
+        get(trusted_issuers::PATH, "listTrustedOAuth2JwtGrantIssuers", "Whose assertions are grants (RFC 7523)")
+            .pages()
+            .query(&[("issuer", "Only those of this issuer.")])
+            .gives(Body::json::<Vec<trusted_issuers::Shown>>()),
+        post(trusted_issuers::PATH, "trustOAuth2JwtGrantIssuer", "Trusts an issuer's key, for one subject or any")
+            .takes(Body::json::<trusted_issuers::Input>())
+            .creates::<trusted_issuers::Shown>()
+            .or(409, "It is trusted already."),
+        get(trusted_issuers::ONE, "getTrustedOAuth2JwtGrantIssuer", "One of them")
+            .gives(Body::json::<trusted_issuers::Shown>())
+            .or(404, "There is no such issuer."),
+        delete(trusted_issuers::ONE, "deleteTrustedOAuth2JwtGrantIssuer", "Trusts it no more")
+            .gives_nothing()
+            .or(404, "There is no such issuer."),
+    ]
 }
 
 fn requests() -> Vec<Operation> {

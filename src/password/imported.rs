@@ -48,11 +48,12 @@ impl Imported {
         }
     }
 
-    /// Whether a password that matches is the one that was set. Of a longer one than bcrypt looks at nobody knows.
+    /// Whether a password that matches is the one that was set. Of one that fills all that bcrypt looks at nobody knows: the
+    /// one that was set may go on behind it.
     pub fn knows_all_of(&self, password: &Secret) -> bool {
         match self {
             Self::Pbkdf2 { .. } => true,
-            Self::Bcrypt(_) => password.expose().len() <= BCRYPT_LENGTH,
+            Self::Bcrypt(_) => password.expose().len() < BCRYPT_LENGTH,
         }
     }
 }
@@ -194,7 +195,7 @@ mod tests {
         let long = "x".repeat(72);
         let stored = bcrypt::hash_with_salt(&long, 4, [1; 16]).unwrap().to_string();
         for (password, fits, is_all) in
-            [(long.clone(), true, true), (format!("{long}y"), true, false), ("x".repeat(71), false, true)]
+            [(long.clone(), true, false), (format!("{long}y"), true, false), ("x".repeat(71), false, true)]
         {
             let imported = Imported::read(&stored).unwrap().unwrap();
             let password = Secret::new(password);

@@ -1,10 +1,10 @@
 //! Consents that a person wants remembered: per client and scope.
 
 use super::Store;
-use super::db::{Error, Json, Result, row, sql};
-use super::interaction::ConsentRecord;
+use super::db::{Json, Result, Tx, row, sql};
+use super::interaction::{ConsentRecord, Forced};
 use crate::clock::Timestamp;
-use crate::id::{ClientId, GrantId, SessionId, Subject};
+use crate::id::{ClientId, SessionId, Subject};
 use crate::oauth::scope::Scope;
 use crate::oauth::session_claims::SessionClaims;
 
@@ -21,7 +21,7 @@ row! {
         pub granted_at: Timestamp,
         /// `None`: until it is revoked.
         pub expires_at: Option<Timestamp>,
-        /// The flow in which it was given; empty where it was given before that was kept.
+        /// The flow in which it was given last.
         pub flow_id: String,
     }
 }
@@ -80,6 +80,29 @@ fn united(mut before: Vec<String>, now: Vec<String>) -> Vec<String> {
     before
 }
 
+/// The one statement, for a connection of its own or a transaction's.
+macro_rules! write {
+    ($on:expr, $consent:expr) => {
+        sql!(
+            $on,
+            execute,
+            "INSERT INTO consents (subject, client_id, scope, audience, granted_at, expires_at, claims, flow_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (subject, client_id) DO UPDATE
+                SET scope = excluded.scope, audience = excluded.audience, granted_at = excluded.granted_at,
+                    expires_at = excluded.expires_at, claims = excluded.claims, flow_id = excluded.flow_id",
+            &$consent.subject,
+            &$consent.client_id,
+            &$consent.scope,
+            &$consent.audience,
+            $consent.granted_at,
+            $consent.expires_at,
+            &$consent.claims,
+            &$consent.flow_id,
+        )
+    };
+}
+
 impl Store {
     pub async fn consent(&self, subject: &Subject, client: &ClientId, now: Timestamp) -> Result<Option<Consent>> {
         sql!(
@@ -94,23 +117,7 @@ impl Store {
 
     /// Remembers a consent in place of what was remembered before.
     pub async fn remember_consent(&self, consent: &Consent) -> Result<()> {
-        sql!(
-            self,
-            execute,
-            "INSERT INTO consents (subject, client_id, scope, audience, granted_at, expires_at, claims, flow_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT (subject, client_id) DO UPDATE
-                SET scope = excluded.scope, audience = excluded.audience, granted_at = excluded.granted_at,
-                    expires_at = excluded.expires_at, claims = excluded.claims, flow_id = excluded.flow_id",
-            &consent.subject,
-            &consent.client_id,
-            &consent.scope,
-            &consent.audience,
-            consent.granted_at,
-            consent.expires_at,
-            &consent.claims,
-            &consent.flow_id,
-        )?;
+        write!(self, consent)?;
         Ok(())
     }
 
@@ -150,9 +157,19 @@ impl Store {
         )
     }
 
-    /// Revokes what a person has allowed one client, or all: what is remembered, and every grant. How many grants.
+    /// Revokes what a person has allowed one client, or all: what is remembered, every grant, and what was decided and is
+    /// not finished yet. How many grants.
+    ///
+    /// What is being finished at this moment holds its interaction: this waits for it there, and then finds its grant.
     pub async fn revoke_consents(&self, subject: &Subject, client: Option<&ClientId>, now: Timestamp) -> Result<u64> {
         let mut tx = self.begin().await?;
+        sql!(
+            &mut tx,
+            execute,
+            "DELETE FROM interactions WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)",
+            subject,
+            client,
+        )?;
         sql!(
             &mut tx,
             execute,
@@ -173,10 +190,17 @@ impl Store {
         Ok(revoked)
     }
 
-    /// Revokes one consent: its grant, and what is remembered of it.
-    pub async fn revoke_consent(&self, flow: GrantId, now: Timestamp) -> Result<u64> {
+    /// Revokes one consent: its grant, and what the person has had remembered for the client, which is one with it.
+    pub async fn revoke_consent(&self, flow: &str, now: Timestamp) -> Result<u64> {
         let mut tx = self.begin().await?;
-        sql!(&mut tx, execute, "DELETE FROM consents WHERE flow_id = $1", flow)?;
+        sql!(&mut tx, execute, "DELETE FROM interactions WHERE flow_id = $1", flow)?;
+        sql!(
+            &mut tx,
+            execute,
+            "DELETE FROM consents WHERE flow_id = $1
+                 OR (subject, client_id) IN (SELECT subject, client_id FROM grants WHERE id = $1)",
+            flow,
+        )?;
         let revoked = sql!(
             &mut tx,
             execute,
@@ -199,21 +223,44 @@ impl Store {
         )
     }
 
-    /// Lets a client know a person as `seen_as` from here on. `false`: that is somebody else to it.
-    pub async fn force_subject(&self, client: &ClientId, subject: &Subject, seen_as: &Subject) -> Result<bool> {
-        let written = sql!(
+    /// Whether a client knows somebody else as this.
+    pub async fn is_somebody_else(&self, client: &ClientId, subject: &Subject, seen_as: &Subject) -> Result<bool> {
+        sql!(
             self,
-            execute,
-            "INSERT INTO forced_subjects (client_id, subject, seen_as) VALUES ($1, $2, $3)
-             ON CONFLICT (client_id, subject) DO UPDATE SET seen_as = excluded.seen_as",
+            scalar,
+            "SELECT EXISTS (SELECT 1 FROM forced_subjects WHERE client_id = $1 AND seen_as = $3 AND subject <> $2)",
             client,
             subject,
             seen_as,
-        );
-        match written {
-            Ok(_) => Ok(true),
-            Err(Error::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+        )
     }
+}
+
+/// Lets a client know a person as something else from here on; `Conflict` where that is somebody else by now.
+pub(super) async fn force_subject(tx: &mut Tx, forced: &Forced) -> Result<()> {
+    sql!(
+        tx,
+        execute,
+        "INSERT INTO forced_subjects (client_id, subject, seen_as) VALUES ($1, $2, $3)
+         ON CONFLICT (client_id, subject) DO UPDATE SET seen_as = excluded.seen_as",
+        &forced.client_id,
+        &forced.subject,
+        &forced.seen_as,
+    )?;
+    Ok(())
+}
+
+/// Remembers a consent beside what was remembered before.
+pub(super) async fn remember(tx: &mut Tx, consent: Consent, now: Timestamp) -> Result<()> {
+    let before: Option<Consent> = sql!(
+        &mut *tx,
+        fetch_optional,
+        "SELECT * FROM consents WHERE subject = $1 AND client_id = $2 AND (expires_at IS NULL OR expires_at > $3)",
+        &consent.subject,
+        &consent.client_id,
+        now,
+    )?;
+    let consent = consent.beside(before);
+    write!(tx, &consent)?;
+    Ok(())
 }

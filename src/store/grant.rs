@@ -6,6 +6,7 @@ pub use lanes::Lanes;
 use serde_json::{Map, Value};
 
 use super::Store;
+use super::consent::{self, Consent};
 use super::db::{Json, Result, row, sql};
 use super::interaction::ConsentRecord;
 use crate::clock::Timestamp;
@@ -103,6 +104,8 @@ pub struct NewGrant {
     pub claims_requested: Option<ClaimsRequest>,
     /// How the person was asked; `None`: nobody was.
     pub consent: Option<ConsentRecord>,
+    /// It comes of a decision that was recorded, also where nobody was asked.
+    pub is_decided: bool,
     pub authenticated_at: Timestamp,
     pub acr: Option<String>,
     pub amr: Vec<String>,
@@ -233,24 +236,45 @@ impl Store {
     ///
     /// A code asks for the session again when it is redeemed. What is given out at once does not, so it is inserted with
     /// the session's row held: whoever ends the session at this moment finds the grant, or this finds no session.
-    pub async fn insert_grant(&self, new: &NewGrant, is_given_at_once: bool, now: Timestamp) -> Result<bool> {
-        if !is_given_at_once {
+    ///
+    /// What was decided is ended in a grant only while the decision is there; what they want remembered is with it. Whoever revokes
+    /// the consent at this moment finds the grant, or this finds no decision.
+    pub async fn insert_grant(
+        &self,
+        new: &NewGrant,
+        remembered: Option<Consent>,
+        is_given_at_once: bool,
+        now: Timestamp,
+    ) -> Result<bool> {
+        if !is_given_at_once && !new.is_decided {
             return Ok(insert!(self, new, now)? == 1);
         }
         let mut tx = self.begin().await?;
-        let held = sql!(
-            &mut tx,
-            execute,
-            "UPDATE sessions SET expires_at = expires_at WHERE id = $1 AND expires_at > $2",
-            new.session_id,
-            now,
-        )?;
-        if held == 0 {
-            return Ok(false);
+        if new.is_decided {
+            let decided =
+                sql!(&mut tx, execute, "UPDATE interactions SET consent = consent WHERE flow_id = $1", new.id)?;
+            if decided == 0 {
+                return Ok(false);
+            }
         }
-        let inserted = insert!(&mut tx, new, now)?;
+        if is_given_at_once {
+            let held = sql!(
+                &mut tx,
+                execute,
+                "UPDATE sessions SET expires_at = expires_at WHERE id = $1 AND expires_at > $2",
+                new.session_id,
+                now,
+            )?;
+            if held == 0 {
+                return Ok(false);
+            }
+        }
+        let inserted = insert!(&mut tx, new, now)? == 1;
+        if let Some(consent) = remembered.filter(|_| inserted) {
+            consent::remember(&mut tx, consent, now).await?;
+        }
         tx.commit().await?;
-        Ok(inserted == 1)
+        Ok(inserted)
     }
 
     /// Redeems the code, once: of two concurrent calls exactly one gets the grant, because every condition that binds a

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::Store;
 use super::db::{Json, Result, Tx, row, sql};
-use super::session;
+use super::{consent, session};
 use crate::clock::Timestamp;
-use crate::id::{GrantId, SessionId, Subject};
+use crate::id::{ClientId, GrantId, SessionId, Subject};
 use crate::oauth::scope::Scope;
 use crate::oauth::session_claims::SessionClaims;
 
@@ -18,11 +18,12 @@ row! {
     /// What was decided of a flow so far.
     #[derive(Clone, Debug)]
     pub struct Interaction {
-        pub flow_id: GrantId,
         pub login: Json<Decision<LoginDecision>>,
         pub consent: Option<Json<Decision<ConsentDecision>>>,
         pub login_used_at: Option<Timestamp>,
         pub consent_used_at: Option<Timestamp>,
+        pub login_answer: Option<String>,
+        pub consent_answer: Option<String>,
     }
 }
 
@@ -42,6 +43,16 @@ pub struct LoginDecision {
     /// What the login app hands to the consent app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<Forced>,
+}
+
+/// What a pairwise client knows a person as from here on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Forced {
+    pub client_id: ClientId,
+    pub subject: Subject,
+    pub seen_as: Subject,
 }
 
 /// How the session came to be.
@@ -115,130 +126,176 @@ pub struct ConsentRecord {
 
 /// Whose decision it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum By<'a> {
     /// A page of ours: the first decision stands.
     Page,
-    /// Another app: the last one before the browser comes back.
-    App,
+    /// Another app: the last one before the browser comes back, which brings this answer.
+    App { answer: &'a str },
 }
 
-impl By {
-    fn used_at(self, now: Timestamp) -> Option<Timestamp> {
-        (self == Self::Page).then_some(now)
+/// Who decided, and what of the flow that concerns.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided<'a> {
+    pub flow: GrantId,
+    pub client: &'a ClientId,
+    /// `None` where nobody was recognised.
+    pub subject: Option<&'a Subject>,
+    pub by: By<'a>,
+    pub now: Timestamp,
+    /// When the flow's challenges and verifiers have ended.
+    pub expires_at: Timestamp,
+}
+
+impl Decided<'_> {
+    fn used_at(&self) -> Option<Timestamp> {
+        matches!(self.by, By::Page).then_some(self.now)
+    }
+
+    const fn answer(&self) -> Option<&str> {
+        match self.by {
+            By::Page => None,
+            By::App { answer } => Some(answer),
+        }
     }
 }
 
 impl Store {
     /// Records how the login was decided. `false`: there is a decision that stands.
-    pub async fn decide_login(
-        &self,
-        flow: GrantId,
-        login: &Decision<LoginDecision>,
-        by: By,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<bool> {
-        let decided = sql!(
+    pub async fn decide_login(&self, decided: Decided<'_>, login: &Decision<LoginDecision>) -> Result<bool> {
+        let rows = sql!(
             self,
             execute,
-            "INSERT INTO interactions (flow_id, login, expires_at, login_used_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (flow_id) DO UPDATE SET login = excluded.login
+            "INSERT INTO interactions (flow_id, login, expires_at, login_used_at, login_answer, subject, client_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (flow_id) DO UPDATE SET login = excluded.login, login_answer = excluded.login_answer,
+                    subject = excluded.subject
               WHERE interactions.login_used_at IS NULL AND excluded.login_used_at IS NULL",
-            flow,
+            decided.flow,
             Json(login),
-            expires_at,
-            by.used_at(now),
+            decided.expires_at,
+            decided.used_at(),
+            decided.answer(),
+            decided.subject,
+            decided.client,
         )?;
-        Ok(decided == 1)
+        Ok(rows == 1)
     }
 
     /// Records how the consent was decided. `login` is what a flow without a login page (the session was there) is
     /// recorded with. `false`: there is a decision that stands.
     pub async fn decide_consent(
         &self,
-        flow: GrantId,
+        decided: Decided<'_>,
         login: &Decision<LoginDecision>,
         consent: &Decision<ConsentDecision>,
-        by: By,
-        now: Timestamp,
-        expires_at: Timestamp,
     ) -> Result<bool> {
-        let decided = sql!(
+        let rows = sql!(
             self,
             execute,
-            "INSERT INTO interactions (flow_id, login, consent, expires_at, login_used_at, consent_used_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (flow_id) DO UPDATE SET consent = excluded.consent, consent_used_at = excluded.consent_used_at
+            "INSERT INTO interactions (flow_id, login, consent, expires_at, login_used_at, consent_used_at, consent_answer,
+                    subject, client_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             ON CONFLICT (flow_id) DO UPDATE SET consent = excluded.consent, consent_used_at = excluded.consent_used_at,
+                    consent_answer = excluded.consent_answer, subject = excluded.subject
               WHERE interactions.consent IS NULL
                  OR (interactions.consent_used_at IS NULL AND excluded.consent_used_at IS NULL)",
-            flow,
+            decided.flow,
             Json(login),
             Json(consent),
-            expires_at,
-            now,
-            by.used_at(now),
+            decided.expires_at,
+            decided.now,
+            decided.used_at(),
+            decided.answer(),
+            decided.subject,
+            decided.client,
         )?;
-        Ok(decided == 1)
+        Ok(rows == 1)
     }
 
     pub async fn interaction(&self, flow: GrantId) -> Result<Option<Interaction>> {
         sql!(
             self,
             fetch_optional,
-            "SELECT flow_id, login, consent, login_used_at, consent_used_at FROM interactions WHERE flow_id = $1",
+            "SELECT login, consent, login_used_at, consent_used_at, login_answer, consent_answer
+               FROM interactions WHERE flow_id = $1",
             flow,
         )
     }
 
-    /// How the login was decided, now that the browser is back: what another app has decided stands from here on, and its
-    /// session begins, once. Who comes again with the same verifier finds the session as it is by then.
-    pub async fn use_login(&self, flow: GrantId, now: Timestamp) -> Result<Option<Decision<LoginDecision>>> {
+    /// How the login was decided, now that the browser is back with the verifier of this answer: what another app has
+    /// decided stands from here on, and its session begins, once. Who comes again with the same verifier finds the session
+    /// as it is by then. And whether this was the first visit.
+    pub async fn use_login(
+        &self,
+        flow: GrantId,
+        answer: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<(Decision<LoginDecision>, bool)>> {
         let Some(found) = self.interaction(flow).await? else { return Ok(None) };
+        if found.login_answer.as_deref() != answer {
+            return Ok(None);
+        }
         if found.login_used_at.is_some() {
-            return Ok(Some(found.login.0));
+            return Ok(Some((found.login.0, false)));
         }
         let mut tx = self.begin().await?;
         let used: Option<(Json<Decision<LoginDecision>>,)> = sql!(
             &mut tx,
             fetch_optional,
-            "UPDATE interactions SET login_used_at = $2 WHERE flow_id = $1 AND login_used_at IS NULL RETURNING login",
+            "UPDATE interactions SET login_used_at = $3
+              WHERE flow_id = $1 AND login_answer = $2 AND login_used_at IS NULL RETURNING login",
             flow,
+            answer,
             now,
         )?;
         let Some((Json(login),)) = used else {
-            // Another request of this browser was first.
+            // Another request of this browser was first, or the app has thought better of it at this moment.
             drop(tx);
-            return Ok(self.interaction(flow).await?.map(|found| found.login.0));
+            let found = self.interaction(flow).await?.filter(|found| found.login_answer.as_deref() == answer);
+            return Ok(found.map(|found| (found.login.0, false)));
         };
         if let Decision::Accepted(accepted) = &login {
             begin_or_keep(&mut tx, accepted, now).await?;
         }
         tx.commit().await?;
-        Ok(Some(login))
+        Ok(Some((login, true)))
     }
 
-    /// How the consent was decided, now that the browser is back: it stands from here on. Whether the flow ends in a grant
-    /// is the grant's statement to decide.
-    pub async fn use_consent(&self, flow: GrantId, now: Timestamp) -> Result<Option<Interaction>> {
+    /// How the consent was decided, now that the browser is back with the verifier of this answer: it stands from here on.
+    /// Whether the flow ends in a grant is the grant's statement to decide.
+    pub async fn use_consent(
+        &self,
+        flow: GrantId,
+        answer: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Decision<ConsentDecision>>> {
         let Some(found) = self.interaction(flow).await? else { return Ok(None) };
-        if found.consent_used_at.is_some() {
-            return Ok(Some(found));
+        if found.consent_answer.as_deref() != answer {
+            return Ok(None);
         }
-        sql!(
+        if found.consent_used_at.is_some() {
+            return Ok(found.consent.map(|consent| consent.0));
+        }
+        let used: Option<(Option<Json<Decision<ConsentDecision>>>,)> = sql!(
             self,
             fetch_optional,
-            "UPDATE interactions SET consent_used_at = COALESCE(consent_used_at, $2) WHERE flow_id = $1
-             RETURNING flow_id, login, consent, login_used_at, consent_used_at",
+            "UPDATE interactions SET consent_used_at = COALESCE(consent_used_at, $3)
+              WHERE flow_id = $1 AND consent_answer = $2 RETURNING consent",
             flow,
+            answer,
             now,
-        )
+        )?;
+        Ok(used.and_then(|(consent,)| consent).map(|consent| consent.0))
     }
 }
 
 async fn begin_or_keep(tx: &mut Tx, login: &LoginDecision, now: Timestamp) -> Result<()> {
+    if let Some(forced) = &login.forced {
+        consent::force_subject(tx, forced).await?;
+    }
     match &login.how {
         How::Here => Ok(()),
         How::Elsewhere(new) => session::begin_elsewhere(tx, login.session, new, now).await,
-        How::Kept(kept) => session::keep(tx, login.session, kept).await,
+        How::Kept(kept) => session::keep(tx, login.session, kept, now).await,
     }
 }

@@ -26,6 +26,22 @@ row! {
     }
 }
 
+/// What becomes of keys in one step, by their ids.
+#[derive(Clone, Debug, Default)]
+pub struct KeyChange {
+    /// They leave no trace.
+    pub forget: Vec<String>,
+    /// They end as by [`Store::revoke_key`].
+    pub revoke: Vec<String>,
+    pub add: Vec<KeyRow>,
+}
+
+impl KeyChange {
+    pub fn is_empty(&self) -> bool {
+        self.forget.is_empty() && self.revoke.is_empty() && self.add.is_empty()
+    }
+}
+
 /// `retire_at` of a key that was revoked: in the past by every clock.
 const REVOKED: Timestamp = Timestamp::from_millis(0);
 
@@ -82,15 +98,7 @@ impl Store {
     /// there is none, `successor` does. `false` where the key is not there or was revoked before.
     pub async fn revoke_key(&self, key: &KeyRow, successor: Option<&KeyRow>, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let revoked = sql!(
-            &mut tx,
-            execute,
-            "UPDATE keys SET retire_at = $2, private_sealed = ''
-              WHERE id = $1 AND (retire_at IS NULL OR retire_at <> $2)",
-            &key.id,
-            REVOKED,
-        )?;
-        if revoked == 0 {
+        if revoke(&mut tx, &key.id).await? == 0 {
             return Ok(false);
         }
         if let Some(successor) = successor {
@@ -111,6 +119,50 @@ impl Store {
         events::keys_changed(&mut tx).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Does all of it or nothing. `false` where the keys are not any more what the change was thought out for: one of them
+    /// has gone, or the name or the ordinal of one that is added is taken.
+    pub async fn change_keys(&self, change: &KeyChange) -> Result<bool> {
+        match self.try_change_keys(change).await {
+            Err(error) if error.is_transient() => Ok(false),
+            outcome => outcome,
+        }
+    }
+
+    async fn try_change_keys(&self, change: &KeyChange) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        for id in &change.forget {
+            let forgotten = sql!(
+                &mut tx,
+                execute,
+                "DELETE FROM keys WHERE id = $1 AND (retire_at IS NULL OR retire_at <> $2)",
+                id,
+                REVOKED,
+            )?;
+            if forgotten == 0 {
+                return Ok(false);
+            }
+        }
+        for id in &change.revoke {
+            if revoke(&mut tx, id).await? == 0 {
+                return Ok(false);
+            }
+        }
+        for key in &change.add {
+            if !insert(&mut tx, key).await? {
+                return Ok(false);
+            }
+        }
+        events::keys_changed(&mut tx).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Keeps a key sealed under another secret, unless it has changed meanwhile.
+    pub async fn reseal_key(&self, id: &str, old: &str, new: &str) -> Result<()> {
+        sql!(self, execute, "UPDATE keys SET private_sealed = $3 WHERE id = $1 AND private_sealed = $2", id, old, new)?;
+        Ok(())
     }
 
     /// Forgets the keys that were retired before. Those that were revoked stay: they are few, and evidence.
@@ -143,6 +195,17 @@ impl Store {
             }
         }
     }
+}
+
+async fn revoke(tx: &mut Tx, id: &str) -> Result<u64> {
+    sql!(
+        tx,
+        execute,
+        "UPDATE keys SET retire_at = $2, private_sealed = ''
+          WHERE id = $1 AND (retire_at IS NULL OR retire_at <> $2)",
+        id,
+        REVOKED,
+    )
 }
 
 async fn insert(tx: &mut Tx, key: &KeyRow) -> Result<bool> {

@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "registration", include_str!("../../migrations/0003_registration.sql")),
     (4, "other_apps", include_str!("../../migrations/0004_other_apps.sql")),
     (5, "client_secrets", include_str!("../../migrations/0005_client_secrets.sql")),
+    (7, "trusted_issuers", include_str!("../../migrations/0007_trusted_issuers.sql")),
 ];
 
 /// How the schema of a database stands to ours.

@@ -49,17 +49,20 @@ pub(super) async fn begin_elsewhere(tx: &mut Tx, id: SessionId, new: &NewLogin, 
     Ok(())
 }
 
-/// Changes what another app says of a session that it has found good enough; one that has ended stays so.
-pub(super) async fn keep(tx: &mut Tx, id: SessionId, kept: &KeptLogin) -> Result<()> {
+/// Changes what another app says of a session that it has found good enough; one that has ended stays so, and none ends
+/// earlier for it.
+pub(super) async fn keep(tx: &mut Tx, id: SessionId, kept: &KeptLogin, now: Timestamp) -> Result<()> {
     sql!(
         tx,
         execute,
-        "UPDATE sessions SET acr = COALESCE($2, acr), amr = COALESCE($3, amr), expires_at = COALESCE($4, expires_at)
-          WHERE id = $1",
+        "UPDATE sessions SET acr = COALESCE($2, acr), amr = COALESCE($3, amr),
+                expires_at = CASE WHEN CAST($4 AS BIGINT) > expires_at THEN CAST($4 AS BIGINT) ELSE expires_at END
+          WHERE id = $1 AND expires_at > $5",
         id,
         kept.acr.as_deref(),
         (!kept.amr.is_empty()).then_some(Json(&kept.amr)),
         kept.expires_at,
+        now,
     )?;
     Ok(())
 }
@@ -139,8 +142,10 @@ impl Store {
         )
     }
 
-    /// Ends all sessions of a person, each as [`Store::end_session`] does. How many.
+    /// Ends all sessions of a person, each as [`Store::end_session`] does, and what has been decided for them and would
+    /// begin one. How many sessions.
     pub async fn end_sessions_of(&self, subject: &Subject, now: Timestamp) -> Result<u64> {
+        sql!(self, execute, "DELETE FROM interactions WHERE subject = $1", subject)?;
         let mut ended = 0;
         loop {
             let ids: Vec<(SessionId,)> =

@@ -25,12 +25,12 @@ impl Store {
     }
 
     /// The rows that went from each table.
-    async fn sweep_batch(&self, now: Timestamp) -> Result<[u64; 8]> {
+    async fn sweep_batch(&self, now: Timestamp) -> Result<[u64; 9]> {
         let mut tx = self.begin().await?;
         if let Connection::Postgres(connection) = tx.place(true).await?.connection() {
             let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(4912)").fetch_one(connection).await?;
             if !ours {
-                return Ok([0; 8]);
+                return Ok([0; 9]);
             }
         }
         // The second condition is asked again of a row that somebody changes at this moment: a client's first use saves it.
@@ -102,6 +102,14 @@ impl Store {
                 execute,
                 "DELETE FROM used_jtis WHERE hash IN
                     (SELECT hash FROM used_jtis WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+                now,
+                BATCH,
+            )?,
+            sql!(
+                &mut tx,
+                execute,
+                "DELETE FROM trusted_issuers WHERE id IN
+                    (SELECT id FROM trusted_issuers WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
                 now,
                 BATCH,
             )?,

@@ -12,7 +12,7 @@ use crate::oauth::client_metadata::GrantType;
 use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::{Error, Result};
 
-/// The fields of the form that a hook sees. An assertion has been used by then.
+/// The fields of the form that a hook sees. An assertion is good once, and only from a client that authenticates.
 const SHOWN: [&str; 5] = ["assertion", "grant_type", "response_type", "scope", "client_id"];
 
 /// `oauth2.token_hook`.

@@ -92,7 +92,7 @@ async fn ad_02_an_open_admin_port_does_not_start() {
     let reachable = async |process: &Process| TcpStream::connect(("127.0.0.2", process.setup.admin)).await.is_ok();
     let asked = async |process: &Process, token: Option<&str>| {
         let request = client().get(process.setup.admin_url("/admin/clients"));
-        let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         request.send().await.unwrap().status().as_u16()
     };
     let default = setup().start().await;
@@ -133,7 +133,7 @@ async fn with_tokens_listed_no_route_is_open() {
     let server = guarded().await;
     let ask = async |method: &str, path: &str, token: Option<&str>| {
         let request = server.http.request(Method::from_bytes(method.as_bytes()).unwrap(), server.admin.clone() + path);
-        let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         Answer::of(request.send().await.unwrap()).await
     };
     let mut paths = hydrant::router::admin_paths();

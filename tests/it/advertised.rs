@@ -154,13 +154,18 @@ async fn di_05_grant_types() {
                 let answer = server.post_as("svc", "/oauth2/token", &[("grant_type", grant)]).await;
                 assert_eq!(answer.tokens().token_type, "bearer");
             }
+            crate::jwt_bearer::GRANT => {
+                let signer = crate::jwt_bearer::setting(&server).await;
+                let assertion = signer.sign(&crate::jwt_bearer::claims(&server));
+                let answer = crate::jwt_bearer::exchange(&server, "exchanger", &assertion, &[]).await;
+                assert_eq!(answer.tokens().token_type, "bearer");
+            }
             other => panic!("{other} is not tested"),
         }
     }
     for grant in [
         "password",
         "implicit",
-        "urn:ietf:params:oauth:grant-type:jwt-bearer",
         "urn:ietf:params:oauth:grant-type:device_code",
         "urn:ietf:params:oauth:grant-type:token-exchange",
     ] {

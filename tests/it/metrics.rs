@@ -26,6 +26,7 @@ fn requests(code: u16, method: &str, endpoint: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::float_cmp, reason = "counts are whole numbers, which are exact")]
 async fn what_happened_is_counted_by_route_and_not_by_path() {
     let server = Server::start().await;
     let tokens = server.tokens_with("openid offline_access").await;
@@ -84,6 +85,7 @@ async fn what_happened_is_counted_by_route_and_not_by_path() {
 
 /// The numbers are there when they are needed most.
 #[tokio::test]
+#[expect(clippy::float_cmp, reason = "counts are whole numbers, which are exact")]
 async fn without_its_database_the_server_says_so() {
     let server = Server::start().await;
     server.app().store.close().await;

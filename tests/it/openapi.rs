@@ -108,7 +108,8 @@ fn misfits(document: &Value, schema: &Value, value: &Value, at: &str, found: &mu
 
 #[test]
 fn what_does_not_fit_is_told() {
-    let document = json!({ "a": { "type": "object", "properties": { "id": { "type": "string" } }, "required": ["id"] } });
+    let document =
+        json!({ "a": { "type": "object", "properties": { "id": { "type": "string" } }, "required": ["id"] } });
     let list = json!({ "type": "array", "items": { "$ref": "#/a" } });
     let told = |value: Value| {
         let mut found = String::new();
@@ -161,6 +162,20 @@ async fn answers_are_what_the_document_says() {
     assert_fits(&document, "/admin/users", "post", &person);
     let person = person.json()["id"].as_str().unwrap().to_owned();
     let note = json!({ "uses": 2, "note": "x" });
+    let wanted = json!({ "alg": "ES256", "use": "sig", "kid": "one" });
+    let set = server.admin(Method::POST, "/keys/mine", Some(&wanted)).await;
+    assert_eq!(set.status, 201, "{}", set.body);
+    assert_fits(&document, "/admin/keys/{set}", "post", &set);
+    let issuer = json!({
+        "issuer": "https://issuer.example", "subject": "carol", "scope": ["openid"], "jwk": set.json()["keys"][0],
+        "expires_at": (server.clock.now() + std::time::Duration::from_hours(1)).rfc3339(),
+    });
+    let issuers = "/trust/grants/jwt-bearer/issuers";
+    let trusted = server.admin(Method::POST, issuers, Some(&issuer)).await;
+    assert_eq!(trusted.status, 201, "{}", trusted.body);
+    assert_fits(&document, &format!("/admin{issuers}"), "post", &trusted);
+    let trusted = format!("{issuers}/{}", trusted.json()["id"].as_str().unwrap());
+    let one_issuer = format!("{issuers}/{{id}}");
     for (path, method, filled, body) in [
         ("/clients", "get", "/clients?page_size=2", None),
         ("/clients/{id}", "get", &*format!("/clients/{client}"), None),
@@ -177,6 +192,16 @@ async fn answers_are_what_the_document_says() {
         ("/users/{id}", "delete", &*format!("/users/{person}"), None),
         ("/registration-tokens", "post", "/registration-tokens", Some(&note)),
         ("/registration-tokens", "get", "/registration-tokens", None),
+        ("/keys/{set}", "get", "/keys/mine", None),
+        ("/keys/{set}/{kid}", "get", "/keys/mine/one", None),
+        ("/keys/{set}/{kid}", "get", "/keys/mine/two", None),
+        ("/keys/{set}/{kid}", "delete", "/keys/mine/one", None),
+        ("/keys/{set}", "delete", "/keys/mine", None),
+        (issuers, "get", issuers, None),
+        (issuers, "post", issuers, Some(&issuer)),
+        (&*one_issuer, "get", &*trusted, None),
+        (&*one_issuer, "delete", &*trusted, None),
+        (&*one_issuer, "get", &*trusted, None),
         ("/oauth2/tokens", "delete", "/oauth2/tokens?client_id=svc", None),
         ("/oauth2/tokens", "delete", "/oauth2/tokens", None),
         ("/health/alive", "get", "/health/alive", None),

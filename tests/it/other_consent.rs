@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::apps::Asked;
+use crate::support::signer::Signer;
 use crate::support::{Answer, Authorize, Browser, Server, VERIFIER};
 
 fn alice() -> Value {
@@ -149,8 +150,107 @@ async fn a_consent_needs_the_session_that_it_is_asked_of() {
     server.admin(Method::DELETE, "/oauth2/auth/sessions/login?subject=alice@crm", None).await;
     let gone = server.asked(Asked::Consent, &challenge).await;
     assert_eq!((gone.status, gone.json()), (410, json!({ "redirect_to": Authorize::web().url(&server) })));
-    browser.get(&accepted).await.assert_back(&server, 302, "login_required");
+    browser.get(&accepted).await.assert_page(403, "request_forbidden");
     assert_eq!(server.database.count("grants").await, 0);
+}
+
+/// A consent is finished by who has given it: not where somebody else has signed in in that browser since.
+#[tokio::test]
+async fn lc_34_a_consent_is_not_finished_by_somebody_else() {
+    let server = Server::with_apps().await;
+    let (mut browser, challenge) = at_consent(&server, &Authorize::web()).await;
+    let accepted = server.accept(Asked::Consent, &challenge, json!({ "grant_scope": ["openid"] })).await;
+    let answer = browser.get(&Authorize::web().set("prompt", "login").url(&server)).await;
+    browser.app_login(&server, &answer, json!({ "subject": "bob@crm", "remember": true })).await;
+    browser.get(&accepted).await.assert_page(403, "request_forbidden");
+    assert_eq!(server.database.count("grants").await, 0);
+}
+
+/// What is revoked takes along what was allowed and is not finished yet, and what the next app is told is the truth of then.
+#[tokio::test]
+async fn a_revoked_consent_is_revoked_under_way_too() {
+    let server = Server::with_apps().await;
+    let (mut browser, challenge) = at_consent(&server, &Authorize::web()).await;
+    let body = json!({ "grant_scope": ["openid"], "remember": true });
+    let accepted = server.accept(Asked::Consent, &challenge, body.clone()).await;
+    assert_eq!(revoke(&server, "subject=alice@crm&all=true").await.status, 204);
+    browser.get(&accepted).await.assert_page(410, "request_already_handled");
+    assert_eq!((server.database.count("grants").await, server.database.count("consents").await), (0, 0));
+
+    browser.app_journey(&server, &Authorize::web(), alice(), json!({ "remember": true })).await;
+    let answer = browser.get(&Authorize::web().url(&server)).await;
+    let answer = browser.app_login(&server, &answer, alice()).await;
+    let challenge = Asked::Consent.challenge(&answer);
+    assert_eq!(server.asked(Asked::Consent, &challenge).await.json()["skip"], true);
+    assert_eq!(revoke(&server, "subject=alice@crm&client=web").await.status, 204);
+    assert_eq!(server.asked(Asked::Consent, &challenge).await.json()["skip"], false);
+    let accepted = server.accept(Asked::Consent, &challenge, body).await;
+    assert!(browser.get(&accepted).await.parameter("code").is_some());
+    let listed = consents(&server, "subject=alice@crm").await.json();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "who was asked again is listed again");
+}
+
+/// CO-07: of a revocation and the end of a flow at once, whichever is first: nothing that was revoked comes back.
+#[tokio::test]
+async fn co_07_a_consent_does_not_come_back_while_it_is_revoked() {
+    let server = Server::with_apps().await;
+    for round in 0..24 {
+        let (browser, challenge) = at_consent(&server, &Authorize::web().set("prompt", "consent")).await;
+        let body = json!({ "grant_scope": ["openid"], "remember": true });
+        let accepted = server.accept(Asked::Consent, &challenge, body).await;
+        let visit = browser.visit(&accepted);
+        let revocation = revoke(&server, "subject=alice@crm&all=true");
+        let revoking = async {
+            tokio::time::sleep(std::time::Duration::from_millis(round % 8)).await;
+            revocation.await
+        };
+        let (answer, revoked) = tokio::join!(visit, revoking);
+        assert_eq!(revoked.status, 204);
+        let alive = server.database.column("SELECT id FROM grants WHERE revoked_at IS NULL").await.len();
+        let remembered = server.database.count("consents").await;
+        let after = answer.parameter("code").is_some() && alive == 1;
+        assert_eq!(remembered, i64::from(after), "round {round}: {alive} grants alive");
+        revoke(&server, "subject=alice@crm&all=true").await;
+    }
+}
+
+/// A client's own `skip_consent` is for its app to look at, as with Hydra: what nobody was asked is not remembered.
+#[tokio::test]
+async fn skip_consent_is_the_apps_to_look_at() {
+    let server = Server::with_apps().await;
+    server.change_client("web", |client| client["skip_consent"] = json!(true)).await;
+    let (_, challenge) = at_consent(&server, &Authorize::web()).await;
+    let asked = server.asked(Asked::Consent, &challenge).await.json();
+    assert_eq!((&asked["skip"], &asked["client"]["skip_consent"]), (&json!(false), &json!(true)));
+}
+
+/// A hint is told as it was verified; one that nobody has verified is not told, wherever it stands.
+#[tokio::test]
+async fn an_unverified_hint_is_not_told() {
+    let server = Server::with_apps().await;
+    let signer = Signer::es256();
+    let by_object = json!({
+        "redirect_uris": ["https://rp.example/cb"], "grant_types": ["authorization_code"], "scope": "openid",
+        "jwks": signer.jwks(), "request_object_signing_alg": "ES256",
+    });
+    server.client("signing", by_object).await;
+    let now = server.clock.now().seconds();
+    let object = signer.sign(&json!({
+        "iss": "signing", "aud": server.issuer, "client_id": "signing", "response_type": "code", "scope": "openid",
+        "redirect_uri": "https://rp.example/cb", "state": "s", "nonce": "n-0123456789", "iat": now, "exp": now + 60,
+        "code_challenge": crate::support::challenge_of(VERIFIER), "code_challenge_method": "S256",
+    }));
+    // {"alg":"none"} and {"sub":"boss"}
+    let forged = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJib3NzIn0.";
+    let query = format!("client_id=signing&response_type=code&scope=openid&request={object}&id_token_hint={forged}");
+    let answer = server.browser().get(&server.url(&format!("/oauth2/auth?{query}"))).await;
+    if Asked::Login.is_at(&answer) {
+        let asked = server.asked(Asked::Login, &Asked::Login.challenge(&answer)).await.json();
+        assert!(asked["oidc_context"].get("id_token_hint_claims").is_none(), "{asked}");
+        assert!(!asked["request_url"].as_str().unwrap().contains("id_token_hint"), "{asked}");
+    } else {
+        assert!(answer.location().is_none_or(|to| to.contains("error=")), "{:?}", answer.location());
+    }
 }
 
 async fn consents(server: &Server, query: &str) -> Answer {

@@ -323,7 +323,8 @@ async fn lc_08_a_handled_request_answers_410_with_the_way_on() {
     assert_eq!(server.database.count("sessions").await, 1);
 }
 
-/// LC-35: until the browser is back the last word counts; it is what the person has seen.
+/// LC-35: until the browser is back the last word counts, and only its own verifier: an answer about one person is never
+/// used up by who was answered about another.
 #[tokio::test]
 async fn lc_35_the_last_answer_before_the_browser_is_back_counts() {
     let server = Server::with_apps().await;
@@ -331,14 +332,107 @@ async fn lc_35_the_last_answer_before_the_browser_is_back_counts() {
     let answer = browser.get(&Authorize::web().set("scope", "openid profile email").url(&server)).await;
     let challenge = Asked::Login.challenge(&answer);
     let first = server.accept(Asked::Login, &challenge, json!({ "subject": "first@crm" })).await;
-    server.accept(Asked::Login, &challenge, json!({ "subject": "second@crm" })).await;
-    let answer = browser.get(&first).await;
+    let second = server.accept(Asked::Login, &challenge, json!({ "subject": "second@crm" })).await;
+    browser.get(&first).await.assert_page(410, "request_already_handled");
+    let answer = browser.get(&second).await;
     let challenge = Asked::Consent.challenge(&answer);
     let first = server.accept(Asked::Consent, &challenge, json!({ "grant_scope": ["openid", "profile"] })).await;
-    server.accept(Asked::Consent, &challenge, json!({ "grant_scope": ["openid", "email"] })).await;
-    let answer = browser.get(&first).await;
+    let second = server.accept(Asked::Consent, &challenge, json!({ "grant_scope": ["openid", "email"] })).await;
+    browser.get(&first).await.assert_page(410, "request_already_handled");
+    let answer = browser.get(&second).await;
     let tokens = server.token(&answer.parameter("code").unwrap()).await.tokens();
     assert_eq!((tokens.scope.as_str(), &tokens.claims()["sub"]), ("openid email", &json!("second@crm")));
+}
+
+/// LC-07: who has a verifier of his own and lends his challenge to somebody else does not get what they have said.
+#[tokio::test]
+async fn lc_07_a_held_back_verifier_is_not_for_what_was_answered_later() {
+    let server = Server::with_apps().await;
+    let (mut attacker, mut victim) = (server.browser(), server.browser());
+    let answer = attacker.get(&Authorize::web().url(&server)).await;
+    let challenge = Asked::Login.challenge(&answer);
+    let rejected = server.answer(Asked::Login, "reject", &challenge, &json!({})).await.json();
+    let held_back = rejected["redirect_to"].as_str().unwrap();
+    let of_victim = server.accept(Asked::Login, &challenge, json!({ "subject": "victim@crm" })).await;
+    victim.get(&of_victim).await.assert_page(403, "request_forbidden");
+    attacker.get(held_back).await.assert_page(410, "request_already_handled");
+    assert!(attacker.cookie("session").is_none());
+    assert_eq!(server.database.count("sessions").await, 0);
+    // The same with a login of his own, and at the consent.
+    let answer = attacker.get(&Authorize::web().url(&server)).await;
+    let answer = attacker.app_login(&server, &answer, json!({ "subject": "attacker@crm" })).await;
+    let challenge = Asked::Consent.challenge(&answer);
+    let rejected = server.answer(Asked::Consent, "reject", &challenge, &json!({})).await.json();
+    server.accept(Asked::Consent, &challenge, json!({ "grant_scope": ["openid"] })).await;
+    let held_back = rejected["redirect_to"].as_str().unwrap();
+    attacker.get(held_back).await.assert_page(410, "request_already_handled");
+    assert_eq!(server.database.count("grants").await, 0);
+}
+
+/// What is ended takes along what was answered and is not there yet: a verifier that is held back begins nothing.
+#[tokio::test]
+async fn lc_32_signing_out_everywhere_reaches_an_answer_under_way() {
+    let server = Server::with_apps().await;
+    let mut browser = server.browser();
+    let answer = browser.get(&Authorize::web().url(&server)).await;
+    let location = server.accept(Asked::Login, &Asked::Login.challenge(&answer), alice()).await;
+    server.admin(reqwest::Method::DELETE, "/oauth2/auth/sessions/login?subject=alice@crm", None).await;
+    browser.get(&location).await.assert_page(410, "request_already_handled");
+    assert_eq!(server.database.count("sessions").await, 0);
+    assert!(browser.cookie("session").is_none());
+}
+
+/// Only the visit that begins a session hands it to the browser: the history's back button is no sign-in.
+#[tokio::test]
+async fn a_verifier_signs_in_once() {
+    let server = Server::with_apps().await;
+    let mut browser = server.browser();
+    let answer = browser.get(&Authorize::web().url(&server)).await;
+    let location = server.accept(Asked::Login, &Asked::Login.challenge(&answer), alice()).await;
+    assert!(browser.get(&location).await.headers.contains_key("set-cookie"));
+    let again = browser.get(&location).await;
+    assert!(!again.headers.contains_key("set-cookie"), "{:?}", again.headers);
+    Asked::Consent.challenge(&again);
+}
+
+/// A session that the app keeps is still held to the request when the browser is back.
+#[tokio::test]
+async fn a_kept_session_is_judged_again_at_the_return() {
+    let server = Server::with_apps().await;
+    let mut browser = server.browser();
+    browser.app_journey(&server, &Authorize::web(), alice(), json!({})).await;
+    let answer = browser.get(&Authorize::web().set("max_age", "60").url(&server)).await;
+    let location = server.accept(Asked::Login, &Asked::Login.challenge(&answer), alice()).await;
+    server.pass(61);
+    let answer = browser.get(&location).await;
+    let asked = server.asked(Asked::Login, &Asked::Login.challenge(&answer)).await.json();
+    assert_eq!(asked["skip"], false, "it has become too old meanwhile");
+    let answer = browser.app_login(&server, &answer, alice()).await;
+    assert!(browser.app_consent(&server, &answer, &json!({})).await.parameter("code").is_some());
+
+    // One that may ask nobody begins no session either, where the one that was offered has ended.
+    let mut browser = server.browser();
+    browser.app_journey(&server, &Authorize::web(), alice(), json!({ "remember": true })).await;
+    let answer = browser.get(&Authorize::web().set("prompt", "none").url(&server)).await;
+    let challenge = Asked::Login.challenge(&answer);
+    server.admin(reqwest::Method::DELETE, "/oauth2/auth/sessions/login?subject=alice@crm", None).await;
+    let location = server.accept(Asked::Login, &challenge, json!({ "subject": "bob@crm" })).await;
+    browser.get(&location).await.assert_back(&server, 302, "login_required");
+    assert_eq!(server.database.count("sessions").await, 0);
+}
+
+/// Two verifiers are two requests.
+#[tokio::test]
+async fn a_request_has_one_verifier() {
+    let server = Server::with_apps().await;
+    let mut browser = server.browser();
+    let answer = browser.get(&Authorize::web().url(&server)).await;
+    let location = server.accept(Asked::Login, &Asked::Login.challenge(&answer), alice()).await;
+    let verifier = location.split_once('?').unwrap().1.to_owned();
+    for more in [verifier.as_str(), "consent_verifier=x", "consent_verifier="] {
+        browser.get(&format!("{location}&{more}")).await.assert_page(400, "invalid_request");
+    }
+    Asked::Consent.challenge(&browser.get(&location).await);
 }
 
 /// 32 browsers' worth of the same verifier at once: one session, one code.
@@ -353,7 +447,11 @@ async fn of_many_visits_with_one_verifier_one_begins_the_session() {
         Asked::Consent.challenge(answer);
     }
     assert_eq!(server.database.count("sessions").await, 1);
-    browser.get(&location).await;
+    // One of them has handed it to the browser.
+    assert_eq!(answers.iter().filter(|answer| answer.headers.contains_key("set-cookie")).count(), 1);
+    for answer in &answers {
+        browser.keep(answer);
+    }
     let challenge = Asked::Consent.challenge(&answers[0]);
     let location = server.accept(Asked::Consent, &challenge, json!({ "grant_scope": ["openid"] })).await;
     let answers = race(32, |_| browser.visit(&location)).await;
@@ -368,8 +466,10 @@ async fn a_verifier_brings_no_session_back() {
     let mut browser = server.browser();
     let answer = browser.get(&Authorize::web().url(&server)).await;
     let location = server.accept(Asked::Login, &Asked::Login.challenge(&answer), alice()).await;
-    browser.get(&location).await;
-    let ended = server.admin(reqwest::Method::DELETE, "/oauth2/auth/sessions/login?subject=alice@crm", None).await;
+    let answer = browser.get(&location).await;
+    let asked = server.asked(Asked::Consent, &Asked::Consent.challenge(&answer)).await.json();
+    let path = format!("/oauth2/auth/sessions/login?sid={}", asked["login_session_id"].as_str().unwrap());
+    let ended = server.admin(reqwest::Method::DELETE, &path, None).await;
     assert_eq!(ended.status, 204);
     let answer = browser.get(&location).await;
     let asked = server.asked(Asked::Login, &Asked::Login.challenge(&answer)).await.json();
@@ -398,6 +498,7 @@ async fn ad_11_a_login_is_accepted_only_as_it_should_be() {
         ("amr", json!({ "subject": "a", "amr": [long] })),
         ("amr", json!({ "subject": "a", "amr": vec!["pwd"; 17] })),
         ("context", json!({ "subject": "a", "context": { "x": "x".repeat(17 * 1024) } })),
+        ("context", json!({ "subject": "a", "context": (0..33).fold(json!(1), |inner, _| json!([inner])) })),
         ("identity_provider_session_id", json!({ "subject": "a", "identity_provider_session_id": long })),
         ("force_subject_identifier", json!({ "subject": "a", "force_subject_identifier": long })),
     ] {

@@ -41,6 +41,10 @@ async fn rv_08_in_12_ui_12_without_the_store_every_endpoint_is_503() {
         assert_unavailable(&server.refresh("web", tokens.refresh()).await);
         assert_unavailable(&server.admin(reqwest::Method::GET, "/clients", None).await);
         assert_unavailable(&server.admin(reqwest::Method::POST, "/clients", Some(&json!({}))).await);
+        let patch = json!([]);
+        assert_unavailable(&server.admin(reqwest::Method::PATCH, "/clients/web", Some(&patch)).await);
+        assert_unavailable(&server.admin(reqwest::Method::POST, "/clients/web/secrets/rotate", None).await);
+        assert_unavailable(&server.admin(reqwest::Method::DELETE, "/oauth2/tokens?client_id=web", None).await);
         assert_unavailable(&server.admin(reqwest::Method::GET, "/users", None).await);
         // An unknown client is not known to be unknown.
         assert_unavailable(&server.revoke("nobody", "x").await);

@@ -12,7 +12,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::support::{Authorize, Hook, SECRET, Server, VERIFIER, free_port, race};
+use crate::jwt_bearer;
+use crate::support::{Authorize, Hook, SECRET, Server, VERIFIER, free_port, race, unverified};
 
 const CALLBACK: &str = "https://rp.example/cb";
 const OFFLINE: &str = "openid offline";
@@ -39,12 +40,39 @@ async fn every_grant_asks_the_token_hook_and_only_a_refresh_the_other() {
     assert_eq!(calls(), (2, 1));
     let own = server.client_tokens("svc", &[]).await;
     assert_eq!(calls(), (3, 1));
-    for token in [&next.access_token, &own.access_token] {
+    let signer = jwt_bearer::setting(&server).await;
+    let assertion = signer.sign(&jwt_bearer::claims(&server));
+    let asserted = jwt_bearer::exchange(&server, "exchanger", &assertion, &[]).await.tokens();
+    assert_eq!(calls(), (4, 1));
+    for token in [&next.access_token, &own.access_token, &asserted.access_token] {
         server.introspect(token).await;
         server.revoke("web", token).await;
     }
     server.userinfo(&next.access_token).await;
-    assert_eq!(calls(), (3, 1));
+    assert_eq!(calls(), (4, 1));
+}
+
+/// A hook hears of an assertion before it is spent, is not asked about one that is, and what it says is in the token.
+#[tokio::test]
+async fn an_assertion_is_spent_after_the_hook_was_asked() {
+    let hook = Hook::start().await;
+    let server = server(&hook).await;
+    let signer = jwt_bearer::setting(&server).await;
+    jwt_bearer::exchanger(&server, "jwt", json!({ "access_token_strategy": "jwt" })).await;
+    let assertion = signer.sign(&jwt_bearer::claims(&server));
+    hook.say(403, "");
+    jwt_bearer::exchange(&server, "exchanger", &assertion, &[]).await.assert_error(403, "access_denied");
+    hook.say(200, json!({ "session": { "access_token": { "tenant": "x" } } }));
+    let given = jwt_bearer::exchange(&server, "exchanger", &assertion, &[]).await.tokens();
+    let told = server.introspect(&given.access_token).await;
+    assert_eq!((&told.rest["sub"], &told.rest["ext"]), (&json!("alice"), &json!({ "tenant": "x" })));
+    assert_eq!(hook.calls(), 2);
+    jwt_bearer::exchange(&server, "exchanger", &assertion, &[]).await.assert_error(400, "invalid_grant");
+    assert_eq!(hook.calls(), 2);
+    let given = jwt_bearer::exchange(&server, "jwt", &signer.sign(&jwt_bearer::claims(&server)), &[]).await.tokens();
+    assert_eq!(unverified(&given.access_token, 1)["ext"], json!({ "tenant": "x" }));
+    let told = server.introspect(&given.access_token).await;
+    assert_eq!((&told.rest["sub"], &told.rest["ext"]), (&json!("alice"), &json!({ "tenant": "x" })));
 }
 
 /// Who could not get tokens anyway is refused as ever, and the hook never hears of it.

@@ -39,6 +39,7 @@ fn broken() -> Body {
     Body::from_stream(futures_util::stream::iter(pieces))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a body is handed over")]
 fn text(body: impl ToString) -> Body {
     Body::from(body.to_string())
 }
@@ -47,9 +48,11 @@ const DENIED: (u16, &str) = (403, "access_denied");
 const WRONG: (u16, &str) = (500, "server_error");
 const AWAY: (u16, &str) = (503, "temporarily_unavailable");
 
+type Fails = Box<dyn Fn() -> Response + Send + Sync>;
+
 /// Each way to fail, and what the client is told.
-fn failures() -> Vec<(&'static str, (u16, &'static str), Box<dyn Fn() -> Response + Send + Sync>)> {
-    let fails = |status: u16, body: fn() -> Body| -> Box<dyn Fn() -> Response + Send + Sync> {
+fn failures() -> Vec<(&'static str, (u16, &'static str), Fails)> {
+    let fails = |status: u16, body: fn() -> Body| -> Fails {
         Box::new(move || (StatusCode::from_u16(status).unwrap(), body()).into_response())
     };
     vec![

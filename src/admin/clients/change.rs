@@ -74,10 +74,7 @@ impl Change {
                 let (after, secret) = client_secret::rotate(app, before, now).await?;
                 Ok((after, Some(secret)))
             }
-            Self::ForgetRotated => {
-                client_secret::check_rotation(before.metadata())?;
-                Ok((Client { rotated_secrets: Json::default(), ..before.clone() }, None))
-            }
+            Self::ForgetRotated => Ok((Client { rotated_secrets: Json::default(), ..before.clone() }, None)),
         }
     }
 }
@@ -106,6 +103,10 @@ async fn replace(app: &App, before: &Client, input: Input, now: Timestamp) -> Re
     let mut after = Client { metadata: Json(metadata), ..before.clone() };
     if let Some(kept) = &kept {
         after.set_secret(Some(kept));
+    }
+    if client_secret::check_rotation(after.metadata()).is_err() {
+        // What can not be rotated has nothing before it that could come back.
+        after.rotated_secrets = Json::default();
     }
     if secret.is_some() {
         after.secret_expires_at = client_secret::expires_at(app, before, now);

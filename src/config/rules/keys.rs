@@ -5,7 +5,7 @@ use crate::config::duration::format;
 use crate::config::setting::Check;
 use crate::config::{Keys, raw};
 
-pub fn build(raw: &raw::Keys, check: &mut Check) -> Keys {
+pub fn build(raw: &raw::Keys, jwks: &raw::Jwks, check: &mut Check) -> Keys {
     let max_age = lasts(check, &raw.max_age, SECOND, DAY);
     // A replica reads the keys anew within max_age, and then a cache may keep for as long what it has seen just before.
     let least = 2 * max_age;
@@ -19,5 +19,9 @@ pub fn build(raw: &raw::Keys, check: &mut Check) -> Keys {
     let what = format!("must be 0, or from {} to {}", format(shortest), format(3650 * DAY));
     let fits = interval.is_zero() || (shortest..=3650 * DAY).contains(&interval);
     check.rule(fits, &raw.rotation.interval, what, "0 leaves it to `hydrant key rotate`");
-    Keys { max_age, rotation_interval: (!interval.is_zero()).then_some(interval), publish_ahead }
+    let broadcast = check.read(&jwks.broadcast_keys);
+    let has_ours = broadcast.iter().any(|set| set.starts_with("hydrant."));
+    let what = "names a set of the server's own that is published by other rules, or never";
+    check.rule(!has_ours, &jwks.broadcast_keys, what, "name sets of /admin/keys");
+    Keys { broadcast, max_age, rotation_interval: (!interval.is_zero()).then_some(interval), publish_ahead }
 }

@@ -6,8 +6,14 @@ use super::{DAY, MINUTE, SECOND, lasts, number, words};
 use crate::config::setting::{Check, Setting};
 use crate::config::{Registration, raw};
 
-/// RFC 6749 section 4, as `grant_types` names them.
-const GRANT_TYPES: [&str; 4] = ["authorization_code", "refresh_token", "client_credentials", "implicit"];
+/// RFC 6749 section 4 and RFC 7523 section 2.1, as `grant_types` names them.
+const GRANT_TYPES: [&str; 5] = [
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "implicit",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+];
 
 pub fn build(raw: &raw::Registration, check: &mut Check) -> Registration {
     let enabled = check.read(&raw.enabled);

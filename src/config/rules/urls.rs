@@ -16,6 +16,8 @@ pub fn build(raw: &raw::Urls, check: &mut Check) -> Urls {
         base(check, &raw.own.public, public);
     }
     let issuer = given.unwrap_or_default();
+    let alone = raw.registration.is_set() && !raw.login.is_set();
+    check.rule(!alone, &raw.registration, "has no effect without urls.login", "set urls.login to your app's page");
     Urls {
         public: public.as_ref().unwrap_or(&issuer).trim_end_matches('/').to_owned(),
         issuer,

@@ -5,15 +5,17 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{Asked, Failure, Rejection, bad, check_size, opened, remembered_for};
+use super::{
+    Asked, Failure, LARGEST_ID_TOKEN, LARGEST_JSON, Rejection, back, bad, check_json, new_answer, opened,
+    remembered_for,
+};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::flow::{Flow, url};
+use crate::flow::{Flow, remembered};
 use crate::id::GrantId;
-use crate::oauth::Result;
 use crate::oauth::scope::Scope;
-use crate::oauth::server_metadata::path;
 use crate::oauth::session_claims::SessionClaims;
+use crate::oauth::{Result, interaction};
 use crate::seal::Kind;
 use crate::store::interaction::{By, ConsentDecision, ConsentRecord, Decision, How, LoginDecision};
 use crate::store::session::Session;
@@ -51,6 +53,13 @@ fn or_default<'de, D: Deserializer<'de>>(from: D) -> Result<SessionClaims, D::Er
 }
 
 impl ConsentAccept {
+    fn check(&self) -> Result<()> {
+        remembered_for(self.remember_for)?;
+        check_json("session.access_token", self.session.access_token.values(), LARGEST_JSON)?;
+        check_json("session.id_token", self.session.id_token.values(), LARGEST_ID_TOKEN)?;
+        check_json("context", self.context.iter(), LARGEST_JSON)
+    }
+
     /// What is granted: at most what was asked for, in that order.
     fn granted(&self, flow: &Flow) -> Result<(Scope, Vec<String>)> {
         if self.grant_scope.iter().flatten().any(|value| value.contains(char::is_whitespace)) {
@@ -60,10 +69,11 @@ impl ConsentAccept {
         if !named.is_subset_of(&flow.request.scope) {
             return Err(bad("grant_scope", "has a scope that was not asked for"));
         }
-        let audience = self.grant_access_token_audience.clone().unwrap_or_default();
-        if !audience.iter().all(|one| flow.request.audience.contains(one)) {
+        let named_audience = self.grant_access_token_audience.as_deref().unwrap_or_default();
+        if !named_audience.iter().all(|one| flow.request.audience.contains(one)) {
             return Err(bad("grant_access_token_audience", "has an audience that was not asked for"));
         }
+        let audience = flow.request.audience.iter().filter(|one| named_audience.contains(one)).cloned().collect();
         Ok((flow.request.scope.intersection(&named), audience))
     }
 }
@@ -72,26 +82,25 @@ pub async fn consent_request(app: &App, challenge: &str) -> Result<ConsentAsked,
     let now = app.clock.now();
     let (flow, asked, session) = present(app, challenge, now).await?;
     let decided = app.store.interaction(flow.id).await?;
-    let is_used = decided.as_ref().is_some_and(|decided| decided.consent_used_at.is_some());
-    if is_used || app.store.grant(flow.id).await?.is_some() {
+    if decided.as_ref().is_some_and(|decided| decided.consent_used_at.is_some()) {
         return Err(Failure::Handled { redirect_to: asked.request_url });
     }
     let context = match decided.map(|decided| decided.login.0) {
         Some(Decision::Accepted(login)) => login.context,
         _ => None,
     };
-    Ok(ConsentAsked { asked, id: flow.id, skip: flow.granted_before, session, context })
+    let skip = is_remembered(app, &flow, &asked, &session, now).await?;
+    Ok(ConsentAsked { asked, id: flow.id, skip, session, context })
 }
 
 /// The person allows it. Where the browser goes.
 pub async fn accept_consent(app: &App, challenge: &str, accept: ConsentAccept) -> Result<String, Failure> {
     let now = app.clock.now();
-    remembered_for(accept.remember_for)?;
-    check_size("session", &accept.session)?;
-    check_size("context", &accept.context)?;
+    accept.check()?;
     let (flow, asked, session) = present(app, challenge, now).await?;
     let (scope, audience) = accept.granted(&flow)?;
-    let record = (!flow.granted_before).then(|| ConsentRecord {
+    let was_asked = !is_remembered(app, &flow, &asked, &session, now).await?;
+    let record = was_asked.then(|| ConsentRecord {
         handled_at: now,
         remember: accept.remember.unwrap_or(false),
         remember_for: accept.remember_for.unwrap_or(0),
@@ -101,20 +110,18 @@ pub async fn accept_consent(app: &App, challenge: &str, accept: ConsentAccept) -
         context: accept.context,
     });
     // An app knows of no claims by name: what it wants told is in `session`.
-    let decision = ConsentDecision { scope, audience, claims: Vec::new(), session: accept.session, record };
-    decide(app, &flow, &session, asked, &Decision::Accepted(decision), now).await?;
+    let decision =
+        ConsentDecision { scope, audience, claims: Vec::new(), session: accept.session.without_nulls(), record };
     tracing::info!(client = %flow.request.client_id, flow = %flow.id, "a consent was accepted by the admin API");
-    Ok(redirect(app, &flow)?)
+    decide(app, flow, &session, asked, &Decision::Accepted(decision)).await
 }
 
 /// The person, or the app, refuses; the client is told so. Where the browser goes.
 pub async fn reject_consent(app: &App, challenge: &str, rejection: Rejection) -> Result<String, Failure> {
-    let now = app.clock.now();
     let (error, description) = rejection.checked()?;
-    let (flow, asked, session) = present(app, challenge, now).await?;
-    decide(app, &flow, &session, asked, &Decision::Rejected { error, description }, now).await?;
+    let (flow, asked, session) = present(app, challenge, app.clock.now()).await?;
     tracing::info!(client = %flow.request.client_id, flow = %flow.id, "a consent was rejected by the admin API");
-    Ok(redirect(app, &flow)?)
+    decide(app, flow, &session, asked, &Decision::Rejected { error, description }).await
 }
 
 /// The request and the session that it is asked of. Where that has ended, the request has to begin anew.
@@ -130,22 +137,26 @@ async fn present(app: &App, challenge: &str, now: Timestamp) -> Result<(Flow, As
     }
 }
 
+/// Whether all of it was granted before and is remembered, as things stand now. A client's own `skip_consent` is for the
+/// app to look at, as with Hydra.
+async fn is_remembered(app: &App, flow: &Flow, asked: &Asked, session: &Session, now: Timestamp) -> Result<bool> {
+    let consent = app.store.consent(&session.subject, &asked.client.id, now).await?;
+    Ok(interaction::is_remembered(&flow.request, asked.client.metadata(), consent.as_ref().map(remembered)))
+}
+
+/// Records the answer. Where the browser takes it.
 async fn decide(
     app: &App,
-    flow: &Flow,
+    flow: Flow,
     session: &Session,
     asked: Asked,
     consent: &Decision<ConsentDecision>,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    let login = Decision::Accepted(LoginDecision { session: session.id, how: How::Here, context: None });
-    if app.store.decide_consent(flow.id, &login, consent, By::App, now, flow.expires_at(app)).await? {
-        return Ok(());
+) -> Result<String, Failure> {
+    let login = Decision::Accepted(LoginDecision { session: session.id, how: How::Here, context: None, forced: None });
+    let answer = new_answer();
+    let decided = flow.decided(app, Some(&session.subject), By::App { answer: &answer });
+    if !app.store.decide_consent(decided, &login, consent).await? {
+        return Err(Failure::Handled { redirect_to: asked.request_url });
     }
-    Err(Failure::Handled { redirect_to: asked.request_url })
-}
-
-fn redirect(app: &App, flow: &Flow) -> Result<String> {
-    let verifier = app.keys.live()?.sealer.seal(Kind::ConsentVerifier, flow);
-    Ok(url(app, path::AUTHORIZATION, "consent_verifier", &verifier))
+    Ok(back(app, Kind::ConsentVerifier, "consent_verifier", flow, answer)?)
 }

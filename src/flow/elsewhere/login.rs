@@ -6,16 +6,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Asked, Failure, LONGEST_SESSION, Rejection, bad, check_name, check_size, opened, remembered_for};
+use super::{
+    Asked, Failure, LARGEST_JSON, LONGEST_SESSION, Rejection, back, bad, check_json, check_name, new_answer, opened,
+    remembered_for,
+};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::flow::{Begun, Flow, page, url};
+use crate::flow::{Begun, Flow, page};
 use crate::id::{ClientId, SessionId, Subject};
-use crate::oauth::server_metadata::path;
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
-use crate::store::interaction::{By, Decision, How, KeptLogin, LoginDecision, NewLogin};
+use crate::store::interaction::{By, Decision, Forced, How, KeptLogin, LoginDecision, NewLogin};
 use crate::store::session::Session;
 
 /// A login request, as its app sees it.
@@ -63,7 +65,7 @@ impl LoginAccept {
         ] {
             check_name(field, value.as_deref().unwrap_or_default())?;
         }
-        check_size("context", &self.context)?;
+        check_json("context", self.context.iter(), LARGEST_JSON)?;
         remembered_for(self.remember_for)?;
         Ok(Subject::new(subject))
     }
@@ -98,39 +100,26 @@ pub async fn accept_login(app: &App, challenge: &str, accept: LoginAccept) -> Re
     let (flow, asked) = opened(app, Kind::LoginChallenge, challenge, now).await?;
     unhandled(app, &flow, &asked).await?;
     may_sign_in(app, &subject).await?;
-    let present = present(app, &flow, now).await?;
-    let login = match present {
-        Some(present) if present.subject != subject => return Ok(somebody_else(app, flow, now).await?),
-        Some(present) => kept(app, &accept, &present, now)?,
-        None => {
-            let remembered = accept.remember.unwrap_or(false);
-            let new = NewLogin {
-                subject: subject.clone(),
-                authenticated_at: now,
-                acr: accept.acr(),
-                amr: accept.amr.clone().unwrap_or_default(),
-                remembered,
-                expires_at: now + accept.life(app, remembered)?,
-                identity_provider_session_id: accept.identity_provider_session_id.clone().filter(|id| !id.is_empty()),
-            };
-            LoginDecision { session: planned(&flow, now), how: How::Elsewhere(new), context: None }
-        }
+    let forced = forced(app, &asked.client, &subject, accept.force_subject_identifier.as_deref()).await?;
+    let (session, how) = match present(app, &flow, now).await? {
+        Some(present) if present.subject == subject => (present.id, kept(app, &accept, &present, now)?),
+        // Nobody's tokens may be a mixture of two people.
+        Some(_) => return somebody_else(app, flow, asked).await,
+        // Who may be asked nothing has not signed in just now.
+        None if flow.request.prompt.none => return somebody_else(app, flow, asked).await,
+        None => (planned(&flow, now), recognised(app, &accept, subject.clone(), now)?),
     };
-    force_subject(app, &asked.client, &subject, accept.force_subject_identifier.as_deref()).await?;
-    let login = LoginDecision { context: accept.context, ..login };
-    decide(app, &flow, asked, &Decision::Accepted(login), now).await?;
+    let login = LoginDecision { session, how, context: accept.context, forced };
     tracing::info!(client = %flow.request.client_id, %subject, flow = %flow.id, "a login was accepted by the admin API");
-    Ok(redirect(app, &flow)?)
+    decide(app, flow, asked, Some(&subject), &Decision::Accepted(login)).await
 }
 
 /// The app refuses; the client is told so. Where the browser goes.
 pub async fn reject_login(app: &App, challenge: &str, rejection: Rejection) -> Result<String, Failure> {
-    let now = app.clock.now();
     let (error, description) = rejection.checked()?;
-    let (flow, asked) = opened(app, Kind::LoginChallenge, challenge, now).await?;
-    decide(app, &flow, asked, &Decision::Rejected { error, description }, now).await?;
+    let (flow, asked) = opened(app, Kind::LoginChallenge, challenge, app.clock.now()).await?;
     tracing::info!(client = %flow.request.client_id, flow = %flow.id, "a login was rejected by the admin API");
-    Ok(redirect(app, &flow)?)
+    decide(app, flow, asked, None, &Decision::Rejected { error, description }).await
 }
 
 /// The session that the browser keeps from here on.
@@ -167,42 +156,55 @@ async fn may_sign_in(app: &App, subject: &Subject) -> Result<()> {
     }
 }
 
+/// Somebody who was not here.
+fn recognised(app: &App, accept: &LoginAccept, subject: Subject, now: Timestamp) -> Result<How> {
+    let remembered = accept.remember.unwrap_or(false);
+    Ok(How::Elsewhere(NewLogin {
+        subject,
+        authenticated_at: now,
+        acr: accept.acr(),
+        amr: accept.amr.clone().unwrap_or_default(),
+        remembered,
+        expires_at: now + accept.life(app, remembered)?,
+        identity_provider_session_id: accept.identity_provider_session_id.clone().filter(|id| !id.is_empty()),
+    }))
+}
+
 /// The session that is there is good enough, or has become so: what the app says of it counts from here on.
-fn kept(app: &App, accept: &LoginAccept, present: &Session, now: Timestamp) -> Result<LoginDecision> {
+fn kept(app: &App, accept: &LoginAccept, present: &Session, now: Timestamp) -> Result<How> {
     let extended = match accept.extend_session_lifespan.unwrap_or(false) {
         true => Some((now + accept.life(app, true)?).max(present.expires_at)),
         false => None,
     };
-    let kept = KeptLogin { acr: accept.acr(), amr: accept.amr.clone().unwrap_or_default(), expires_at: extended };
-    Ok(LoginDecision { session: present.id, how: How::Kept(kept), context: None })
+    Ok(How::Kept(KeptLogin { acr: accept.acr(), amr: accept.amr.clone().unwrap_or_default(), expires_at: extended }))
 }
 
-/// Another person than the session's: nobody's tokens may be a mixture of two, so the request starts anew and asks for a
-/// login. One that may not ask ends there.
-async fn somebody_else(app: &App, flow: Flow, now: Timestamp) -> Result<String> {
+/// Another person than the session's: the request starts anew and asks for a login. One that may not ask ends there.
+async fn somebody_else(app: &App, flow: Flow, asked: Asked) -> Result<String, Failure> {
     if flow.request.prompt.none {
         let rejected = Decision::Rejected {
             error: ErrorCode::LoginRequired.as_str().to_owned(),
-            description: "Somebody else is signed in.".to_owned(),
+            description: "Nobody is signed in who may answer this request silently.".to_owned(),
         };
-        app.store.decide_login(flow.id, &rejected, By::App, now, flow.expires_at(app)).await?;
-        return redirect(app, &flow);
+        return decide(app, flow, asked, None, &rejected).await;
     }
-    let mut anew = flow.anew(now);
+    let mut anew = flow.anew(app.clock.now());
     anew.request.prompt.login = true;
     Ok(page::login(app, &app.keys.live()?.sealer.seal(Kind::LoginChallenge, &anew)))
 }
 
-/// `force_subject_identifier`: what a pairwise client knows the person as from here on (OpenID Connect Core section 8.1
-/// leaves open how the identifier is made).
-async fn force_subject(app: &App, client: &Client, subject: &Subject, seen_as: Option<&str>) -> Result<()> {
+/// `force_subject_identifier`: what a pairwise client knows the person as once they are back (OpenID Connect Core section
+/// 8.1 leaves open how the identifier is made).
+async fn forced(app: &App, client: &Client, subject: &Subject, seen_as: Option<&str>) -> Result<Option<Forced>> {
     let Some(seen_as) = seen_as.filter(|seen_as| !seen_as.is_empty() && client.metadata().is_pairwise()) else {
-        return Ok(());
+        return Ok(None);
     };
-    if app.store.force_subject(&client.id, subject, &Subject::new(seen_as)).await? {
-        return Ok(());
+    let seen_as = Subject::new(seen_as);
+    if app.store.is_somebody_else(&client.id, subject, &seen_as).await? {
+        let what = "Field force_subject_identifier is what the client knows somebody else as.";
+        return Err(ErrorCode::Conflict.because(what));
     }
-    Err(ErrorCode::Conflict.because("Field force_subject_identifier is what the client knows somebody else as."))
+    Ok(Some(Forced { client_id: client.id.clone(), subject: subject.clone(), seen_as }))
 }
 
 async fn unhandled(app: &App, flow: &Flow, asked: &Asked) -> Result<(), Failure> {
@@ -213,20 +215,17 @@ async fn unhandled(app: &App, flow: &Flow, asked: &Asked) -> Result<(), Failure>
     Ok(())
 }
 
+/// Records the answer. Where the browser takes it.
 async fn decide(
     app: &App,
-    flow: &Flow,
+    flow: Flow,
     asked: Asked,
+    subject: Option<&Subject>,
     login: &Decision<LoginDecision>,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    if app.store.decide_login(flow.id, login, By::App, now, flow.expires_at(app)).await? {
-        return Ok(());
+) -> Result<String, Failure> {
+    let answer = new_answer();
+    if !app.store.decide_login(flow.decided(app, subject, By::App { answer: &answer }), login).await? {
+        return Err(Failure::Handled { redirect_to: asked.request_url });
     }
-    Err(Failure::Handled { redirect_to: asked.request_url })
-}
-
-fn redirect(app: &App, flow: &Flow) -> Result<String> {
-    let verifier = app.keys.live()?.sealer.seal(Kind::LoginVerifier, flow);
-    Ok(url(app, path::AUTHORIZATION, "login_verifier", &verifier))
+    Ok(back(app, Kind::LoginVerifier, "login_verifier", flow, answer)?)
 }

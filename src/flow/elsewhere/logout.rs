@@ -29,7 +29,8 @@ pub async fn logout_request(app: &App, challenge: &str) -> Result<LogoutAsked> {
     let now = app.clock.now();
     let logout = opened(app, challenge, now).await?;
     let session = app.store.session(logout.session, now).await?;
-    let client = match &logout.client {
+    // One that has proven nothing is not shown: what it has registered (`skip_logout_consent`) would speak for it.
+    let client = match logout.client.as_ref().filter(|_| logout.is_hinted) {
         Some(id) => app.store.client(id).await?,
         None => None,
     };

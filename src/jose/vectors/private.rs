@@ -5,6 +5,7 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use serde_json::Value;
 
 use crate::jose::decode;
+use crate::jose::der::{SEQUENCE, der, integer, rsa_private_key};
 
 /// RFC 5958, of a private JWK: RSA (RFC 8017 appendix A.1.2), a NIST curve, X25519 or Ed25519 (RFC 8410 section 7).
 pub fn pkcs8(jwk: &Value) -> Vec<u8> {
@@ -15,16 +16,15 @@ pub fn pkcs8(jwk: &Value) -> Vec<u8> {
         der.as_ref().to_vec()
     };
     let edwards = |oid: u8| {
-        let algorithm = der(SEQUENCE, &der(OID, &[0x2b, 0x65, oid]));
-        private_key_info(&algorithm, &der(OCTET_STRING, &member("d")))
+        let algorithm = der(SEQUENCE, &[&der(OID, &[&[0x2b, 0x65, oid]])]);
+        private_key_info(&algorithm, &der(OCTET_STRING, &[&member("d")]))
     };
     match (jwk["kty"].as_str().unwrap(), jwk["crv"].as_str()) {
         ("RSA", None) => {
-            let numbers = ["n", "e", "d", "p", "q", "dp", "dq", "qi"].map(|name| integer(&member(name)));
-            let key = der(SEQUENCE, &[integer(&[0]), numbers.concat()].concat());
+            let key = rsa_private_key(&["n", "e", "d", "p", "q", "dp", "dq", "qi"].map(member));
             // rsaEncryption, with the NULL that belongs to it.
-            let oid = der(OID, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1]);
-            private_key_info(&der(SEQUENCE, &[oid, der(5, &[])].concat()), &key)
+            let oid = der(OID, &[&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1]]);
+            private_key_info(&der(SEQUENCE, &[&oid, &der(5, &[])]), &key)
         }
         ("EC", Some("P-256")) => nist(&agreement::ECDH_P256),
         ("EC", Some("P-384")) => nist(&agreement::ECDH_P384),
@@ -35,31 +35,10 @@ pub fn pkcs8(jwk: &Value) -> Vec<u8> {
     }
 }
 
-const INTEGER: u8 = 2;
 const OCTET_STRING: u8 = 4;
 const OID: u8 = 6;
-const SEQUENCE: u8 = 0x30;
 
 fn private_key_info(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
-    der(SEQUENCE, &[&integer(&[0]), algorithm, &der(OCTET_STRING, key)].concat())
-}
-
-/// X.690 section 8.3: the first bit is the sign.
-fn integer(number: &[u8]) -> Vec<u8> {
-    let sign: &[u8] = if number[0] & 0x80 == 0 { &[] } else { &[0] };
-    der(INTEGER, &[sign, number].concat())
-}
-
-/// X.690 section 8.1: tag, length, content.
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let length = &length[length.iter().take_while(|byte| **byte == 0).count()..];
-    let mut out = vec![tag];
-    if content.len() >= 0x80 {
-        out.push(0x80 | u8::try_from(length.len()).unwrap());
-    }
-    // No length at all is that of nothing.
-    out.extend(if content.is_empty() { &[0] } else { length });
-    out.extend(content);
-    out
+    let key = der(OCTET_STRING, &[key]);
+    der(SEQUENCE, &[&integer(&[0]), algorithm, &key]).to_vec()
 }

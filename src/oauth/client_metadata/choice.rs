@@ -13,10 +13,14 @@ pub enum GrantType {
     ClientCredentials,
     /// Tokens from the authorization endpoint (RFC 6749 section 4.2); none of the token endpoint's.
     Implicit,
+    /// An assertion of an issuer that the operator trusts (RFC 7523 section 2.1).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
+    JwtBearer,
 }
 
 impl GrantType {
-    pub const ALL: &[Self] = &[Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Implicit];
+    pub const ALL: &[Self] =
+        &[Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::Implicit, Self::JwtBearer];
 
     /// Those of the token endpoint, RFC 6749 section 5.2; compared with its case.
     pub fn parse(text: &str) -> Result<Self> {
@@ -26,8 +30,10 @@ impl GrantType {
             .copied()
             .find(|grant| grant.as_str() == text)
             .ok_or_else(|| {
-                ErrorCode::UnsupportedGrantType
-                    .because("The grant_type must be authorization_code, refresh_token or client_credentials.")
+                ErrorCode::UnsupportedGrantType.because(
+                    "The grant_type must be authorization_code, refresh_token, client_credentials or \
+                     urn:ietf:params:oauth:grant-type:jwt-bearer.",
+                )
             })
     }
 
@@ -37,6 +43,7 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::Implicit => "implicit",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
         }
     }
 }

@@ -140,7 +140,7 @@ lifespans! {
 
 impl Lifespans {
     pub fn of(&self, grant: GrantType, token: TokenKind) -> Option<Duration> {
-        use GrantType::{AuthorizationCode, ClientCredentials, Implicit, RefreshToken};
+        use GrantType::{AuthorizationCode, ClientCredentials, Implicit, JwtBearer, RefreshToken};
         use TokenKind::{Access, Id, Refresh};
         match (grant, token) {
             (AuthorizationCode, Access) => self.authorization_code_grant_access_token_lifespan,
@@ -152,7 +152,8 @@ impl Lifespans {
             (ClientCredentials, Access) => self.client_credentials_grant_access_token_lifespan,
             (Implicit, Access) => self.implicit_grant_access_token_lifespan,
             (Implicit, Id) => self.implicit_grant_id_token_lifespan,
-            (ClientCredentials, Id | Refresh) | (Implicit, Refresh) => None,
+            (JwtBearer, Access) => self.jwt_bearer_grant_access_token_lifespan,
+            (ClientCredentials | JwtBearer, Id | Refresh) | (Implicit, Refresh) => None,
         }
         .map(Lifespan::duration)
     }

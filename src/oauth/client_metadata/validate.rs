@@ -258,7 +258,7 @@ pub(super) mod tests {
             ("grant_types", json!([""])),
             ("grant_types", json!(["authorization_code", "password"])),
             ("grant_types", json!(["urn:ietf:params:oauth:grant-type:device_code"])),
-            ("grant_types", json!(["urn:ietf:params:oauth:grant-type:jwt-bearer"])),
+            ("grant_types", json!(["jwt-bearer"])),
             ("response_types", json!(["token"])),
             ("response_types", json!(["code", "code id_token"])),
             ("token_endpoint_auth_method", json!("tls_client_auth")),

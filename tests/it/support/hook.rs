@@ -94,6 +94,7 @@ impl Hook {
         *self.inner.answer.lock().unwrap() = Arc::new(answer);
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "an answer is handed over")]
     pub fn say(&self, status: u16, body: impl ToString) {
         let (status, body) = (StatusCode::from_u16(status).unwrap(), body.to_string());
         self.answer(move |_| (status, body.clone()).into_response());

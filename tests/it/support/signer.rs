@@ -39,6 +39,28 @@ impl Signer {
         json!({ "keys": [self.jwk()] })
     }
 
+    /// The same with its private members, as another server exports it: read out of the PKCS#8 by a reader of our own.
+    pub fn private_jwk(&self) -> Value {
+        let [_, _, key, ..] = &members(&self.pkcs8)[..] else { panic!("no PKCS#8") };
+        let mut jwk = self.jwk();
+        match jwk["kty"].as_str().unwrap() {
+            "RSA" => {
+                for (name, number) in ["d", "p", "q", "dp", "dq", "qi"].iter().zip(&members(key)[3..]) {
+                    jwk[name] = json!(encode(number.strip_prefix(&[0]).unwrap_or(number)));
+                }
+            }
+            "EC" => jwk["d"] = json!(encode(members(key)[1])),
+            _ => jwk["d"] = json!(encode(&key[2..])),
+        }
+        jwk
+    }
+
+    pub fn pem(&self) -> String {
+        let body = base64::engine::general_purpose::STANDARD.encode(&self.pkcs8);
+        let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+    }
+
     pub fn kid(&self) -> &str {
         self.key.kid()
     }
@@ -88,6 +110,30 @@ impl Signer {
             _ => rsa(&RSA_PKCS1_SHA256),
         }
     }
+}
+
+/// The contents of what is in a SEQUENCE of DER.
+fn members(sequence: &[u8]) -> Vec<&[u8]> {
+    let mut rest = content(sequence).0;
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let (member, after) = content(rest);
+        found.push(member);
+        rest = after;
+    }
+    found
+}
+
+/// The content of the first value, and what comes after it.
+fn content(der: &[u8]) -> (&[u8], &[u8]) {
+    let (length, from) = match der[1] {
+        short @ 0..0x80 => (usize::from(short), 2),
+        long => {
+            let from = 2 + usize::from(long & 0x7f);
+            (der[2..from].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), from)
+        }
+    };
+    der[from..].split_at(length)
 }
 
 /// The same by a secret.

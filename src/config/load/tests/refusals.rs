@@ -16,7 +16,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("urls: {self: {public: 'http://op.example'}}", "urls.self.public", "must use https"),
     ("urls: {error: /error}", "urls.error", "must be a complete http or https URL"),
     ("urls: {login: /login}", "urls.login", "must be a complete http or https URL"),
-    ("urls: {registration: x}", "urls.registration", "must be a complete http or https URL"),
+    (
+        "urls: {login: 'https://x.example', registration: x}",
+        "urls.registration",
+        "must be a complete http or https URL",
+    ),
+    ("urls: {registration: 'https://x.example'}", "urls.registration", "has no effect without urls.login"),
     ("urls: {consent: 'ftp://x.example'}", "urls.consent", "must be a complete http or https URL"),
     ("urls: {logout: 'javascript:alert(1)'}", "urls.logout", "must be a complete http or https URL"),
     ("urls: {post_logout_redirect: 'javascript:alert(1)'}", "urls.post_logout_redirect", "must be a complete http"),
@@ -381,8 +386,8 @@ ttl:
   auth_code: 1h
   auth_code: 2h
   access_token: soon
-hsm:
-  enabled: true
+urls:
+  login: /login
 tracing: {}
 ";
     let found = exactly(text, &[("LIMITS_BODY", "big")], false).unwrap_err();
@@ -396,7 +401,7 @@ tracing: {}
         "t.yml:10: ttl.auth_code: must be from",
         "t.yml:11: ttl.auth_code: is set twice, first in line 10",
         "t.yml:12: ttl.access_token: must be a duration",
-        "t.yml:14: hsm.enabled: is something this version does not have yet",
+        "t.yml:14: urls.login: must be a complete http or https URL",
         "environment LIMITS_BODY: limits.body: must be a whole number",
         "secrets.system: is required",
         "urls.self.issuer: is required",

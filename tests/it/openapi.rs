@@ -61,8 +61,8 @@ async fn the_document_is_kept_and_served() {
     let mut kept: Value = serde_json::from_str(KEPT).unwrap();
     kept["servers"][0]["url"] = server.issuer.as_str().into();
     for path in ["/openapi.json", "/admin/openapi.json"] {
-        let served = server.get_admin(path).await;
-        assert_eq!((served.status, served.json()), (200, kept.clone()));
+        let answer = server.get_admin(path).await;
+        assert_eq!((answer.status, answer.json()), (200, kept.clone()));
         assert_eq!(server.get(path).await.status, 404, "the public port says nothing of the admin API");
     }
 }
@@ -94,10 +94,11 @@ fn misfits(document: &Value, schema: &Value, value: &Value, at: &str, found: &mu
     for (name, member) in value.as_object().into_iter().flatten() {
         let inner = format!("{at}.{name}");
         match (schema["properties"].get(name), &schema["additionalProperties"]) {
-            (Some(schema), _) => misfits(document, schema, member, &inner, found),
+            (Some(schema), _) | (None, schema @ Value::Object(_)) => {
+                misfits(document, schema, member, &inner, found);
+            }
             (None, Value::Bool(true)) => {}
             (None, Value::Null) if schema["type"].is_null() => {}
-            (None, schema @ Value::Object(_)) => misfits(document, schema, member, &inner, found),
             (None, _) => writeln!(found, "{inner}: is not in the schema").unwrap(),
         }
     }

@@ -147,7 +147,8 @@ fn plain(schema: &mut Value) {
                 }
             }
             // Of a schema: `default` may be a property's name as well.
-            if members.contains_key("type") || members.contains_key("$ref") {
+            let is_default = members.contains_key("type") || members.contains_key("$ref");
+            if is_default || members.get("default").is_some_and(Value::is_null) {
                 members.remove("default");
             }
             members.values_mut().for_each(plain);

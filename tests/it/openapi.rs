@@ -94,7 +94,9 @@ fn misfits(document: &Value, schema: &Value, value: &Value, at: &str, found: &mu
     for (name, member) in value.as_object().into_iter().flatten() {
         let inner = format!("{at}.{name}");
         match (schema["properties"].get(name), &schema["additionalProperties"]) {
-            (Some(schema), _) | (None, schema @ Value::Object(_)) => misfits(document, schema, member, &inner, found),
+            (Some(schema), _) | (None, schema @ Value::Object(_)) => {
+                misfits(document, schema, member, &inner, found);
+            }
             (None, Value::Bool(true)) => {}
             (None, Value::Null) if schema["type"].is_null() => {}
             (None, _) => writeln!(found, "{inner}: is not in the schema").unwrap(),

@@ -34,7 +34,8 @@ use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::consent::Consent;
-use crate::store::interaction::{By, ConsentDecision, Decided, Decision, How};
+use crate::store::decision::{ConsentDecision, Decision, How};
+use crate::store::interaction::{By, Decided};
 use crate::store::session::Session;
 use crate::token;
 

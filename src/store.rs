@@ -7,6 +7,7 @@ mod batch;
 pub mod client;
 pub mod consent;
 pub mod db;
+pub mod decision;
 mod events;
 pub mod grant;
 pub mod interaction;

@@ -17,8 +17,8 @@ use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::consent::Consent;
 use crate::store::db::Json;
+use crate::store::decision::ConsentDecision;
 use crate::store::grant::NewGrant;
-use crate::store::interaction::ConsentDecision;
 
 /// Ends the flow in a grant, and in the code and tokens of the response type. The statement decides whether it is the
 /// first to do so, and whether the session is still there.

@@ -14,7 +14,8 @@ use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
-use crate::store::interaction::{By, ConsentDecision, ConsentRecord, Decision, How, LoginDecision};
+use crate::store::decision::{ConsentDecision, ConsentRecord, Decision, How, LoginDecision};
+use crate::store::interaction::By;
 use crate::store::session::Session;
 
 /// What a consent page shows.

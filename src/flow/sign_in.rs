@@ -17,7 +17,8 @@ use crate::seal::Kind;
 use crate::secret::Secret;
 use crate::store::client::Client;
 use crate::store::db::Json;
-use crate::store::interaction::{By, Decision, How, LoginDecision};
+use crate::store::decision::{Decision, How, LoginDecision};
+use crate::store::interaction::By;
 use crate::store::session::Session;
 use crate::store::user::{User, canonical};
 

@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::db::{Json, Result, Tx, row, sql};
-use super::interaction::{ConsentRecord, Forced};
+use super::decision::{ConsentRecord, Forced};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId, Subject};
 use crate::oauth::scope::Scope;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Store;
 use super::consent::{self, Consent};
 use super::db::{Json, Result, row, sql};
-use super::interaction::ConsentRecord;
+use super::decision::ConsentRecord;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, GrantId, SessionId, Subject};
 use crate::oauth::claims;

@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::db::{Json, Result, Tx, row, sql};
-use super::interaction::{KeptLogin, NewLogin};
+use super::decision::{KeptLogin, NewLogin};
 use super::user::User;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId, Subject};

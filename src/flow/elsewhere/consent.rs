@@ -17,7 +17,8 @@ use crate::oauth::scope::Scope;
 use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::{Result, interaction};
 use crate::seal::Kind;
-use crate::store::interaction::{By, ConsentDecision, ConsentRecord, Decision, How, LoginDecision};
+use crate::store::decision::{ConsentDecision, ConsentRecord, Decision, How, LoginDecision};
+use crate::store::interaction::By;
 use crate::store::session::Session;
 
 /// A consent request, as its app sees it.

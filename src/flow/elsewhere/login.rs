@@ -17,7 +17,8 @@ use crate::id::{ClientId, SessionId, Subject};
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
-use crate::store::interaction::{By, Decision, Forced, How, KeptLogin, LoginDecision, NewLogin};
+use crate::store::decision::{Decision, Forced, How, KeptLogin, LoginDecision, NewLogin};
+use crate::store::interaction::By;
 use crate::store::session::Session;
 
 /// A login request, as its app sees it.

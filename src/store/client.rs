@@ -170,9 +170,7 @@ impl Store {
     pub async fn delete_client(&self, id: &ClientId) -> Result<bool> {
         let mut tx = self.begin().await?;
         let deleted = sql!(&mut tx, execute, "DELETE FROM clients WHERE id = $1", id)?;
-        sql!(&mut tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
-        sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE client_id = $1", id)?;
-        events::client_changed(&mut tx, id).await?;
+        clear(&mut tx, id).await?;
         tx.commit().await?;
         self.0.clients.forget(id);
         Ok(deleted == 1)
@@ -265,6 +263,13 @@ async fn insert(tx: &mut Tx, client: &Client) -> Result<bool> {
         events::client_changed(tx, &client.id).await?;
     }
     Ok(inserted == 1)
+}
+
+/// Takes what people have allowed a client that is deleted, and what it knew them as; every replica is told.
+pub(super) async fn clear(tx: &mut Tx, id: &ClientId) -> Result<()> {
+    sql!(&mut *tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
+    sql!(&mut *tx, execute, "DELETE FROM forced_subjects WHERE client_id = $1", id)?;
+    events::client_changed(tx, id).await
 }
 
 async fn replace_origins(tx: &mut Tx, id: &ClientId, metadata: &ClientMetadata) -> Result<()> {

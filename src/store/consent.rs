@@ -80,29 +80,6 @@ fn united(mut before: Vec<String>, now: Vec<String>) -> Vec<String> {
     before
 }
 
-/// The one statement, for a connection of its own or a transaction's.
-macro_rules! write {
-    ($on:expr, $consent:expr) => {
-        sql!(
-            $on,
-            execute,
-            "INSERT INTO consents (subject, client_id, scope, audience, granted_at, expires_at, claims, flow_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT (subject, client_id) DO UPDATE
-                SET scope = excluded.scope, audience = excluded.audience, granted_at = excluded.granted_at,
-                    expires_at = excluded.expires_at, claims = excluded.claims, flow_id = excluded.flow_id",
-            &$consent.subject,
-            &$consent.client_id,
-            &$consent.scope,
-            &$consent.audience,
-            $consent.granted_at,
-            $consent.expires_at,
-            &$consent.claims,
-            &$consent.flow_id,
-        )
-    };
-}
-
 impl Store {
     pub async fn consent(&self, subject: &Subject, client: &ClientId, now: Timestamp) -> Result<Option<Consent>> {
         sql!(
@@ -113,12 +90,6 @@ impl Store {
             client,
             now,
         )
-    }
-
-    /// Remembers a consent in place of what was remembered before.
-    pub async fn remember_consent(&self, consent: &Consent) -> Result<()> {
-        write!(self, consent)?;
-        Ok(())
     }
 
     /// What a person has been asked for and has allowed, newest first, from the one after `before` on: of grants that are
@@ -261,6 +232,22 @@ pub(super) async fn remember(tx: &mut Tx, consent: Consent, now: Timestamp) -> R
         now,
     )?;
     let consent = consent.beside(before);
-    write!(tx, &consent)?;
+    sql!(
+        tx,
+        execute,
+        "INSERT INTO consents (subject, client_id, scope, audience, granted_at, expires_at, claims, flow_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (subject, client_id) DO UPDATE
+            SET scope = excluded.scope, audience = excluded.audience, granted_at = excluded.granted_at,
+                expires_at = excluded.expires_at, claims = excluded.claims, flow_id = excluded.flow_id",
+        &consent.subject,
+        &consent.client_id,
+        &consent.scope,
+        &consent.audience,
+        consent.granted_at,
+        consent.expires_at,
+        &consent.claims,
+        &consent.flow_id,
+    )?;
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! The sweep: rows leave when nothing of them can be alive any more. No outside job.
 
-use super::Store;
 use super::db::{Connection, Result, sql};
-use super::events;
+use super::{Store, client};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
 
@@ -44,9 +43,7 @@ impl Store {
             BATCH,
         )?;
         for (id,) in &ended {
-            sql!(&mut tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
-            sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE client_id = $1", id)?;
-            events::client_changed(&mut tx, id).await?;
+            client::clear(&mut tx, id).await?;
         }
         let swept = [
             ended.len() as u64,

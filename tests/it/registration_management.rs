@@ -203,6 +203,33 @@ async fn ra_11_a_deleted_client_is_dead_at_once() {
     assert_eq!(request.form(&refresh).send().await.unwrap().status(), 401);
 }
 
+/// Who gets its id later finds nothing that a deleted client has left: what people have allowed it, and what it knew them
+/// as. Whoever deletes it: it, the operator, or the sweep.
+#[tokio::test]
+async fn a_deleted_client_leaves_nothing_behind() {
+    let server = Server::open_to_all(|policy| policy.unused_for = Some(Duration::from_hours(1))).await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let client = server.own_client(json!({})).await;
+        for statement in [
+            "INSERT INTO consents (subject, client_id, scope, audience, granted_at) VALUES ('s', '{id}', 'openid', '[]', 0)",
+            "INSERT INTO forced_subjects (client_id, subject, seen_as) VALUES ('{id}', 's', 'customer-17')",
+        ] {
+            assert_eq!(server.database.execute(&statement.replace("{id}", client.id())).await, 1);
+        }
+        clients.push(client);
+    }
+    let left = async || [server.database.count("consents").await, server.database.count("forced_subjects").await];
+    assert_eq!(left().await, [3, 3]);
+    assert_eq!(server.manage_with(Method::DELETE, clients[0].id(), clients[0].token(), None).await.status, 204);
+    assert_eq!(left().await, [2, 2], "it has deleted itself");
+    assert_eq!(server.admin(Method::DELETE, &format!("/clients/{}", clients[1].id()), None).await.status, 204);
+    assert_eq!(left().await, [1, 1], "the operator has");
+    server.pass(3601);
+    server.app().store.sweep(server.clock.now()).await.unwrap();
+    assert_eq!(left().await, [0, 0], "it was never used");
+}
+
 /// Of 32 who replace a registration with one token, one does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn of_32_replacements_with_one_token_one_succeeds() {

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 
 use hydrant::clock::Timestamp;
-use hydrant::oauth::scope::Scope;
-use hydrant::store::consent::Consent;
-use hydrant::store::db::Json;
 
 use crate::support::{Authorize, Database, PASSWORD, Server};
 
@@ -22,17 +19,14 @@ async fn counts(server: &Server) -> [i64; 5] {
 }
 
 async fn remember(server: &Server, username: &str, expires_at: Option<Timestamp>) {
-    let consent = Consent {
-        subject: server.subject(username).await,
-        client_id: hydrant::id::ClientId::new("two"),
-        scope: Scope::parse("openid").unwrap(),
-        audience: Json(Vec::new()),
-        claims: Json(Vec::new()),
-        granted_at: server.clock.now(),
-        expires_at,
-        flow_id: String::new(),
-    };
-    server.app().store.remember_consent(&consent).await.unwrap();
+    let subject = server.subject(username).await;
+    let now = server.clock.now().millis();
+    let end = expires_at.map_or_else(|| "NULL".to_owned(), |at| at.millis().to_string());
+    let consent = format!(
+        "INSERT INTO consents (subject, client_id, scope, audience, granted_at, expires_at)
+         VALUES ('{subject}', 'two', 'openid', '[]', {now}, {end})"
+    );
+    assert_eq!(server.database.execute(&consent).await, 1);
 }
 
 /// Every table that fills by itself empties by itself, and nothing leaves before its time.

@@ -1,7 +1,7 @@
 //! What is different for clients that register themselves (RFC 7591, RFC 7592): they are let in one by one, hold a token
 //! for their registration, and go again by themselves.
 
-use super::{Client, insert};
+use super::{Client, clear, insert};
 use crate::clock::Timestamp;
 use crate::id::ClientId;
 use crate::store::db::{Connection, Error, Result, sql};
@@ -76,8 +76,7 @@ impl Store {
         if deleted == 0 {
             return Ok(false);
         }
-        sql!(&mut tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
-        events::client_changed(&mut tx, id).await?;
+        clear(&mut tx, id).await?;
         tx.commit().await?;
         self.0.clients.forget(id);
         Ok(true)

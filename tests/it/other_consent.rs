@@ -234,23 +234,32 @@ async fn an_unverified_hint_is_not_told() {
         "jwks": signer.jwks(), "request_object_signing_alg": "ES256",
     });
     server.client("signing", by_object).await;
-    let now = server.clock.now().seconds();
-    let object = signer.sign(&json!({
+    let mut browser = server.browser();
+    let request = Authorize::of("signing", "https://rp.example/cb").set("scope", "openid");
+    let code = browser.app_journey(&server, &request, alice(), json!({})).await.parameter("code").unwrap();
+    let tokens = server.redeem("signing", &code, "https://rp.example/cb", Some(VERIFIER)).await.tokens();
+    let mut object = json!({
         "iss": "signing", "aud": server.issuer, "client_id": "signing", "response_type": "code", "scope": "openid",
-        "redirect_uri": "https://rp.example/cb", "state": "s", "nonce": "n-0123456789", "iat": now, "exp": now + 60,
+        "redirect_uri": "https://rp.example/cb", "state": "s", "nonce": "n-0123456789",
+        "iat": server.clock.now().seconds(), "exp": server.clock.now().seconds() + 60,
         "code_challenge": crate::support::challenge_of(VERIFIER), "code_challenge_method": "S256",
-    }));
+    });
     // {"alg":"none"} and {"sub":"boss"}
     let forged = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJib3NzIn0.";
-    let query = format!("client_id=signing&response_type=code&scope=openid&request={object}&id_token_hint={forged}");
-    let answer = server.browser().get(&server.url(&format!("/oauth2/auth?{query}"))).await;
-    if Asked::Login.is_at(&answer) {
-        let asked = server.asked(Asked::Login, &Asked::Login.challenge(&answer)).await.json();
-        assert!(asked["oidc_context"].get("id_token_hint_claims").is_none(), "{asked}");
-        assert!(!asked["request_url"].as_str().unwrap().contains("id_token_hint"), "{asked}");
-    } else {
-        assert!(answer.location().is_none_or(|to| to.contains("error=")), "{:?}", answer.location());
-    }
+    let url = |object: &Value| {
+        let query = format!("client_id=signing&response_type=code&scope=openid&request={}", signer.sign(object));
+        server.url(&format!("/oauth2/auth?{query}&id_token_hint={forged}"))
+    };
+    // Where it is the only one, it is what the request says, and wrong.
+    let answer = browser.get(&url(&object)).await;
+    assert_eq!(answer.parameter("error").as_deref(), Some("invalid_request"), "{:?}", answer.location());
+    // Where the object has another, it is nothing.
+    object["id_token_hint"] = json!(tokens.id_token);
+    let answer = browser.get(&url(&object)).await;
+    assert!(Asked::Login.is_at(&answer), "{} {:?} {}", answer.status, answer.location(), answer.body);
+    let asked = server.asked(Asked::Login, &Asked::Login.challenge(&answer)).await.json();
+    assert_eq!(asked["oidc_context"]["id_token_hint_claims"]["sub"], "alice@crm", "{asked}");
+    assert!(!asked["request_url"].as_str().unwrap().contains("id_token_hint"), "{asked}");
 }
 
 async fn consents(server: &Server, query: &str) -> Answer {

@@ -10,9 +10,10 @@ mod end_session;
 mod hint;
 pub mod page;
 mod request_object;
+mod returned;
 mod sign_in;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use browser::Browser;
 pub use consent::{Asked, ConsentDone, ask, give_consent, refuse_consent, switch_account};
 pub use end_session::{Ended, Farewell, after_logout, confirmation, end, end_session};
+pub use returned::{AfterLogin, Begun, after_consent, after_login};
 pub use sign_in::{LoginPage, SignInFailure, SignedIn, login_page, refuse_login, sign_in};
 
 use crate::app::App;
@@ -34,7 +36,7 @@ use crate::oauth::{Error, ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::consent::Consent;
-use crate::store::decision::{ConsentDecision, Decision, How};
+use crate::store::decision::ConsentDecision;
 use crate::store::interaction::{By, Decided};
 use crate::store::session::Session;
 use crate::token;
@@ -97,11 +99,8 @@ pub async fn begin(
     let now = app.clock.now();
     let id = authorization_request::client_id(params)?;
     let client = client(app, &id).await.map_err(Refused::Page)?;
-    let ask_first = asks_first(app, &client);
-    let asked = |refused: Refused| match refused {
-        Refused::Back(reply_to, error) if ask_first => Refused::Ask(reply_to, error),
-        other => other,
-    };
+    let unseen = asks_first(app, &client);
+    let asked = |refused| held(refused, unseen);
     let as_sent = params;
     let params = &*request_object::effective(app, params, &client).await.map_err(asked)?;
     let hinted = match params.get("id_token_hint") {
@@ -141,79 +140,6 @@ pub async fn begin(
     // Another login app has said whether its sign-in may be used again.
     let session = session.filter(|session| session.remembered || app.config.urls.login.is_none());
     step(app, flow, &client, session, now).await.map_err(asked)
-}
-
-/// The browser is back, and the login was decided.
-pub struct AfterLogin {
-    pub outcome: Result<Outcome, Refused>,
-    /// The session that the browser has from here on, where another app has decided.
-    pub begun: Option<Begun>,
-}
-
-/// A session that another app has begun or kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Begun {
-    pub session: SessionId,
-    /// How long the browser keeps it; `None`: until it is closed.
-    pub life: Option<Duration>,
-}
-
-/// The visit with a `login_verifier`: the login was decided.
-pub async fn after_login(app: &App, verifier: &str, browser: Option<&Browser>) -> AfterLogin {
-    let mut begun = None;
-    let outcome = used_login(app, verifier, browser, &mut begun).await;
-    AfterLogin { outcome, begun }
-}
-
-async fn used_login(
-    app: &App,
-    verifier: &str,
-    browser: Option<&Browser>,
-    begun: &mut Option<Begun>,
-) -> Result<Outcome, Refused> {
-    let now = app.clock.now();
-    let (mut flow, client) = resume(app, Kind::LoginVerifier, verifier, browser, now).await?;
-    let seen = |refused| elsewhere::seen_first(app, &client, refused);
-    let decided = app.store.use_login(flow.id, flow.answer.as_deref(), now).await;
-    let (login, is_first) = match decided.map_err(|error| flow.back(error.into()))? {
-        Some((Decision::Accepted(login), is_first)) => (login, is_first),
-        Some((Decision::Rejected { error, description }, _)) => return flow.rejected(app, &client, error, description),
-        None => return Err(Refused::Page(handled())),
-    };
-    // The next step is for another answer.
-    flow.answer = None;
-    let session = app.store.session(login.session, now).await.map_err(|error| flow.back(error.into()))?;
-    match &session {
-        Some(session) => {
-            *begun = elsewhere::begun(&login.how, session, now).filter(|_| is_first);
-            flow.fresh = !matches!(login.how, How::Kept(_));
-            flow.asked_login = true;
-        }
-        // Signed out again meanwhile: the flow starts anew, under another id because this one's login is decided.
-        None => flow = flow.anew(now),
-    }
-    step(app, flow, &client, session, now).await.map_err(seen)
-}
-
-/// The visit with a `consent_verifier`: the consent was decided.
-pub async fn after_consent(
-    app: &App,
-    verifier: &str,
-    browser: Option<&Browser>,
-    session: Option<SessionId>,
-) -> Result<Outcome, Refused> {
-    let now = app.clock.now();
-    let (flow, client) = resume(app, Kind::ConsentVerifier, verifier, browser, now).await?;
-    if app.config.urls.consent.is_some() {
-        consent::same_person(app, flow.session, session, now).await.map_err(Refused::Page)?;
-    }
-    let seen = |refused| elsewhere::seen_first(app, &client, refused);
-    let decided = app.store.use_consent(flow.id, flow.answer.as_deref(), now).await;
-    match decided.map_err(|error| flow.back(error.into()))? {
-        Some(Decision::Accepted(consent)) => answer::finish(app, flow, &client, consent, true, now).await.map_err(seen),
-        Some(Decision::Rejected { error, description }) => flow.rejected(app, &client, error, description),
-        None => Err(Refused::Page(handled())),
-    }
 }
 
 /// Asks the rules who has to be asked for what.
@@ -297,15 +223,6 @@ impl Flow {
         Refused::Back(self.request.reply_to.clone(), error)
     }
 
-    /// The client is told what whoever decided has said; a client that nobody vouches for only once a page of ours was
-    /// seen, which another app's answer does not tell.
-    fn rejected(self, app: &App, client: &Client, error: String, description: String) -> Result<Outcome, Refused> {
-        if self.answer.is_some() && asks_first(app, client) {
-            return Err(Refused::Ask(self.request.reply_to, ErrorCode::AccessDenied.because(description)));
-        }
-        Ok(Outcome::Answer(self.request.reply_to, vec![("error", error), ("error_description", description)]))
-    }
-
     /// The same request from its beginning.
     fn anew(self, now: Timestamp) -> Self {
         let told = self.told.map(|told| Told { session: SessionId::new(now), ..told });
@@ -366,20 +283,7 @@ impl Flow {
     }
 }
 
-/// Opens a verifier. What was proven of client and redirect URI when the flow began must still be so.
-async fn resume(
-    app: &App,
-    kind: Kind,
-    verifier: &str,
-    browser: Option<&Browser>,
-    now: Timestamp,
-) -> Result<(Flow, std::sync::Arc<Client>), Refused> {
-    let flow = Flow::open(app, kind, verifier, browser, now).await.map_err(Refused::Page)?;
-    let client = proven_client(app, &flow.request).await.map_err(Refused::Page)?;
-    Ok((flow, client))
-}
-
-async fn proven_client(app: &App, request: &AuthorizationRequest) -> Result<std::sync::Arc<Client>> {
+async fn proven_client(app: &App, request: &AuthorizationRequest) -> Result<Arc<Client>> {
     let client = client(app, &request.client_id).await?;
     let metadata = client.metadata();
     let uri = request.reply_to.redirect_uri();
@@ -389,7 +293,7 @@ async fn proven_client(app: &App, request: &AuthorizationRequest) -> Result<std:
     Err(ErrorCode::InvalidRequest.because("The redirect_uri is no longer one that the client has registered."))
 }
 
-async fn client(app: &App, id: &crate::id::ClientId) -> Result<std::sync::Arc<Client>> {
+async fn client(app: &App, id: &crate::id::ClientId) -> Result<Arc<Client>> {
     let client = app.store.client(id).await?.filter(|client| !client.is_gone(app.clock.now()));
     client.ok_or_else(|| ErrorCode::InvalidClient.because("The client is not known."))
 }
@@ -397,6 +301,14 @@ async fn client(app: &App, id: &crate::id::ClientId) -> Result<std::sync::Arc<Cl
 /// Whether a browser is sent to this client only after its person has seen a page (RFC 9700 section 4.11.2).
 fn asks_first(app: &App, client: &Client) -> bool {
     client.is_self_registered() && app.config.oidc.registration.untrusted_redirects == UntrustedRedirects::Interstitial
+}
+
+/// What would send the browser to a client that nobody vouches for waits on a page of ours where nobody has seen one yet.
+fn held(refused: Refused, unseen: bool) -> Refused {
+    match refused {
+        Refused::Back(reply_to, error) if unseen => Refused::Ask(reply_to, error),
+        other => other,
+    }
 }
 
 /// Opens any sealed value, with the keys of other replicas.

@@ -66,13 +66,19 @@ pub async fn give_consent(
         // To allow nothing is to deny: a code for nothing would only confuse the client.
         return refuse_consent(app, challenge, browser, Some(session.id)).await;
     }
-    let audience = flow.request.audience.clone();
-    let claims: Vec<String> = granted_claims.iter().map(|&name| name.to_owned()).collect();
-    let record = ConsentRecord { handled_at: app.clock.now(), remember, ..ConsentRecord::default() };
-    let record =
-        ConsentRecord { requested_scope: (scope != flow.request.scope).then(|| flow.request.scope.clone()), ..record };
-    let session_claims = SessionClaims::default();
-    let decision = ConsentDecision { scope, audience, claims, session: session_claims, record: Some(record) };
+    let record = ConsentRecord {
+        requested_scope: (scope != flow.request.scope).then(|| flow.request.scope.clone()),
+        handled_at: app.clock.now(),
+        remember,
+        ..ConsentRecord::default()
+    };
+    let decision = ConsentDecision {
+        scope,
+        audience: flow.request.audience.clone(),
+        claims: granted_claims.iter().map(|&name| name.to_owned()).collect(),
+        session: SessionClaims::default(),
+        record: Some(record),
+    };
     decide(app, &flow, &session, &Decision::Accepted(decision)).await?;
     done(app, &flow)
 }

@@ -22,11 +22,11 @@ pub use login::{LoginAccept, LoginAsked, accept_login, login_request, reject_log
 pub use logout::{LogoutAsked, accept_logout, logout_request, reject_logout};
 
 use super::hint::Hinted;
-use super::{Flow, Told, asks_first, proven_client, url};
+use super::{Flow, Told, proven_client, url};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
-use crate::oauth::authorization_request::{AuthorizationRequest, Refused};
+use crate::oauth::authorization_request::AuthorizationRequest;
 use crate::oauth::params::Params;
 use crate::oauth::server_metadata::path;
 use crate::oauth::{Error, ErrorCode, Result};
@@ -196,15 +196,6 @@ pub(super) fn told(
 fn told_of(claims: &Map<String, Value>) -> Map<String, Value> {
     const TOLD: [&str; 10] = ["iss", "sub", "aud", "iat", "exp", "auth_time", "acr", "amr", "sid", "email"];
     TOLD.iter().filter_map(|name| Some(((*name).to_owned(), claims.get(*name)?.clone()))).collect()
-}
-
-/// A browser that comes back from another app may have seen no page of ours: to a client that nobody vouches for it goes
-/// on only if its person takes it there (RFC 9700 section 4.11.2).
-pub(super) fn seen_first(app: &App, client: &Client, refused: Refused) -> Refused {
-    match refused {
-        Refused::Back(reply_to, error) if asks_first(app, client) => Refused::Ask(reply_to, error),
-        other => other,
-    }
 }
 
 /// Which answer of an app a verifier is of: a later one makes it void.

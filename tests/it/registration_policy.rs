@@ -186,8 +186,9 @@ async fn dr_10_pages_mark_a_client_that_registered_itself() {
 #[tokio::test]
 async fn errors_of_a_stranger_wait_for_the_person() {
     let server = Server::open_to_all(|_| {}).await;
-    let client = server.own_client(json!({ "redirect_uris": ["https://evil.example/cb"] })).await;
-    let request = Authorize::of(client.id(), "https://evil.example/cb");
+    let uris = ["https://evil.example/cb", "https://app.example/cb"];
+    let client = server.own_client(json!({ "redirect_uris": uris })).await;
+    let request = Authorize::of(client.id(), uris[0]);
     for (request, code) in [
         (request.clone().set("prompt", "none"), "login_required"),
         (request.clone().set("scope", "openid admin"), "invalid_scope"),
@@ -206,6 +207,13 @@ async fn errors_of_a_stranger_wait_for_the_person() {
     let answer = browser.post(&server.url("/login"), &fields).await;
     let answer = browser.follow(answer).await;
     assert!(answer.location().unwrap().starts_with("https://evil.example/cb?error=access_denied"), "{answer:?}");
+    // So it is where the flow fails after they have signed in: as somebody else than the client has named.
+    let tokens = server.sign_in_to(&client).await.tokens();
+    let hinted = request.clone().set("id_token_hint", tokens.id_token.as_deref().unwrap());
+    let mut browser = server.browser();
+    let login = browser.authorize(&hinted).await;
+    let answer = browser.login(&login, "bob", PASSWORD, false).await;
+    assert!(answer.location().unwrap().starts_with("https://evil.example/cb?error=login_required"), "{answer:?}");
 
     let redirecting = Server::open_to_all(|policy| {
         policy.untrusted_redirects = hydrant::config::UntrustedRedirects::Redirect;

@@ -77,41 +77,35 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
                 Some(current) => is_of(app, hinted, current).await?,
                 None => false,
             };
-            if app.config.urls.logout.is_some() {
-                let named = match named {
-                    Some(id) => app.store.session(id, now).await?.map(|session| session.id),
-                    None => None,
-                };
-                let here = current.as_ref().filter(|_| of_hint).map(|current| current.id);
-                let farewell = if waits && !of_hint { Farewell::Ours } else { farewell };
-                // The app's own session has to end as well. Without one of ours there is nothing to ask about.
-                let Some(session) = here.or(named) else {
-                    return Ok(Ended::Done { farewell, signed_out: false });
-                };
-                let logout = Logout {
-                    browser: browser.id,
-                    session,
-                    named: named.filter(|named| *named != session),
-                    client: hinted.client.as_ref().map(|client| client.id.clone()),
-                    farewell,
-                    is_here: here.is_some(),
-                    is_hinted: true,
-                    query: without_hint(params),
-                    requested_at: now,
-                };
-                return ask(app, &logout);
-            }
-            // The session that the ID token names ends wherever it is: who has the token is that session's client.
-            if let Some(named) = named {
-                app.store.end_session(named, now).await?;
-            }
             // Where somebody else is signed in here by now, that is theirs to end.
-            if let Some(current) = current.filter(|_| of_hint) {
-                app.store.end_session(current.id, now).await?;
-            }
+            let here = current.filter(|_| of_hint).map(|current| current.id);
             // Who has signed nobody out here has nobody to send on.
-            let farewell = if waits && !of_hint { Farewell::Ours } else { farewell };
-            return Ok(Ended::Done { farewell, signed_out: of_hint });
+            let farewell = if waits && here.is_none() { Farewell::Ours } else { farewell };
+            if app.config.urls.logout.is_none() {
+                // The session that the ID token names ends wherever it is: who has the token is that session's client.
+                for session in named.into_iter().chain(here.filter(|here| named != Some(*here))) {
+                    app.store.end_session(session, now).await?;
+                }
+                return Ok(Ended::Done { farewell, signed_out: here.is_some() });
+            }
+            let named = match named {
+                Some(id) => app.store.session(id, now).await?.map(|session| session.id),
+                None => None,
+            };
+            // The app's own session has to end as well. Without one of ours there is nothing to ask about.
+            let Some(session) = here.or(named) else { return Ok(Ended::Done { farewell, signed_out: false }) };
+            let logout = Logout {
+                browser: browser.id,
+                session,
+                named: named.filter(|named| *named != session),
+                client: hinted.client.as_ref().map(|client| client.id.clone()),
+                farewell,
+                is_here: here.is_some(),
+                is_hinted: true,
+                query: without_hint(params),
+                requested_at: now,
+            };
+            return ask(app, &logout);
         }
     }
     let Some(current) = current else {

@@ -1,13 +1,16 @@
 //! The admin API: Hydra's resources, and our users. Every route stands with and without `/admin` before it, and with
 //! and without a slash at its end, because Hydra's tools of all ages do.
 
+pub mod challenge;
 pub mod clients;
+pub mod consent_request;
 pub mod introspection;
 pub mod keys;
+pub mod login_request;
+pub mod logout_request;
 pub mod metrics;
 mod page;
 pub mod registration_tokens;
-pub mod requests;
 pub mod sessions;
 pub mod tokens;
 pub mod trusted_issuers;
@@ -17,7 +20,6 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 pub use self::page::{Asked, Page};
-use self::requests::{consent, login, logout};
 use crate::app::App;
 use crate::http::health;
 
@@ -42,15 +44,15 @@ pub fn resources() -> Vec<Resource> {
         ("/keys/{set}/{kid}", get(keys::on_get_key).put(keys::on_put_key).delete(keys::on_delete_key)),
         (trusted_issuers::PATH, get(trusted_issuers::on_list).post(trusted_issuers::on_post)),
         (trusted_issuers::ONE, get(trusted_issuers::on_get).delete(trusted_issuers::on_delete)),
-        ("/oauth2/auth/requests/login", get(login::on_get)),
-        ("/oauth2/auth/requests/login/accept", put(login::on_accept)),
-        ("/oauth2/auth/requests/login/reject", put(login::on_reject)),
-        ("/oauth2/auth/requests/consent", get(consent::on_get)),
-        ("/oauth2/auth/requests/consent/accept", put(consent::on_accept)),
-        ("/oauth2/auth/requests/consent/reject", put(consent::on_reject)),
-        ("/oauth2/auth/requests/logout", get(logout::on_get)),
-        ("/oauth2/auth/requests/logout/accept", put(logout::on_accept)),
-        ("/oauth2/auth/requests/logout/reject", put(logout::on_reject)),
+        ("/oauth2/auth/requests/login", get(login_request::on_get)),
+        ("/oauth2/auth/requests/login/accept", put(login_request::on_accept)),
+        ("/oauth2/auth/requests/login/reject", put(login_request::on_reject)),
+        ("/oauth2/auth/requests/consent", get(consent_request::on_get)),
+        ("/oauth2/auth/requests/consent/accept", put(consent_request::on_accept)),
+        ("/oauth2/auth/requests/consent/reject", put(consent_request::on_reject)),
+        ("/oauth2/auth/requests/logout", get(logout_request::on_get)),
+        ("/oauth2/auth/requests/logout/accept", put(logout_request::on_accept)),
+        ("/oauth2/auth/requests/logout/reject", put(logout_request::on_reject)),
         ("/oauth2/auth/sessions/consent", get(sessions::on_list_consents).delete(sessions::on_revoke_consents)),
         ("/oauth2/auth/sessions/login", get(sessions::on_list_logins).delete(sessions::on_revoke_logins)),
         ("/oauth2/introspect", post(introspection::on_post)),

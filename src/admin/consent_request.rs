@@ -1,4 +1,4 @@
-//! Consent requests.
+//! `/admin/oauth2/auth/requests/consent`: what an app for consent is asked, and answers.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{challenge, failed, redirect_to};
-use crate::admin::clients::Shown;
+use super::challenge::{Failed, challenge, redirect_to};
+use super::clients::Shown;
 use crate::app::App;
 use crate::flow::elsewhere::{
-    self, ConsentAccept, ConsentAsked, Failure, OidcContext, Rejection, accept_consent, consent_request, reject_consent,
+    self, ConsentAccept, ConsentAsked, OidcContext, Rejection, accept_consent, consent_request, reject_consent,
 };
 use crate::http::answer::no_store;
 use crate::http::json::JsonBody;
@@ -59,35 +59,26 @@ impl ConsentRequest {
     }
 }
 
-pub async fn on_get(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
-    let found = async {
-        let challenge = challenge(query.as_deref(), "consent_challenge")?;
-        let found = consent_request(&app, &challenge).await?;
-        Ok::<_, Failure>(ConsentRequest::new(challenge, found))
-    };
-    found.await.map_or_else(failed, |shown| (no_store(), Json(shown)).into_response())
+pub async fn on_get(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Failed> {
+    let challenge = challenge(query.as_deref(), "consent_challenge")?;
+    let found = consent_request(&app, &challenge).await?;
+    Ok((no_store(), Json(ConsentRequest::new(challenge, found))).into_response())
 }
 
 pub async fn on_accept(
     State(app): State<App>,
     RawQuery(query): RawQuery,
     JsonBody(accept): JsonBody<ConsentAccept>,
-) -> Response {
-    let done = async {
-        let challenge = challenge(query.as_deref(), "consent_challenge")?;
-        accept_consent(&app, &challenge, accept).await
-    };
-    done.await.map_or_else(failed, redirect_to)
+) -> Result<Response, Failed> {
+    let challenge = challenge(query.as_deref(), "consent_challenge")?;
+    Ok(redirect_to(accept_consent(&app, &challenge, accept).await?))
 }
 
 pub async fn on_reject(
     State(app): State<App>,
     RawQuery(query): RawQuery,
     JsonBody(rejection): JsonBody<Rejection>,
-) -> Response {
-    let done = async {
-        let challenge = challenge(query.as_deref(), "consent_challenge")?;
-        reject_consent(&app, &challenge, rejection).await
-    };
-    done.await.map_or_else(failed, redirect_to)
+) -> Result<Response, Failed> {
+    let challenge = challenge(query.as_deref(), "consent_challenge")?;
+    Ok(redirect_to(reject_consent(&app, &challenge, rejection).await?))
 }

@@ -1,4 +1,4 @@
-//! Login requests.
+//! `/admin/oauth2/auth/requests/login`: what an app for login is asked, and answers.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -6,11 +6,11 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{challenge, failed, redirect_to};
-use crate::admin::clients::Shown;
+use super::challenge::{Failed, challenge, redirect_to};
+use super::clients::Shown;
 use crate::app::App;
 use crate::flow::elsewhere::{
-    self, Failure, LoginAccept, LoginAsked, OidcContext, Rejection, accept_login, login_request, reject_login,
+    self, LoginAccept, LoginAsked, OidcContext, Rejection, accept_login, login_request, reject_login,
 };
 use crate::http::answer::no_store;
 use crate::http::json::JsonBody;
@@ -48,35 +48,26 @@ impl LoginRequest {
     }
 }
 
-pub async fn on_get(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
-    let found = async {
-        let challenge = challenge(query.as_deref(), "login_challenge")?;
-        let found = login_request(&app, &challenge).await?;
-        Ok::<_, Failure>(LoginRequest::new(challenge, found))
-    };
-    found.await.map_or_else(failed, |shown| (no_store(), Json(shown)).into_response())
+pub async fn on_get(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Failed> {
+    let challenge = challenge(query.as_deref(), "login_challenge")?;
+    let found = login_request(&app, &challenge).await?;
+    Ok((no_store(), Json(LoginRequest::new(challenge, found))).into_response())
 }
 
 pub async fn on_accept(
     State(app): State<App>,
     RawQuery(query): RawQuery,
     JsonBody(accept): JsonBody<LoginAccept>,
-) -> Response {
-    let done = async {
-        let challenge = challenge(query.as_deref(), "login_challenge")?;
-        accept_login(&app, &challenge, accept).await
-    };
-    done.await.map_or_else(failed, redirect_to)
+) -> Result<Response, Failed> {
+    let challenge = challenge(query.as_deref(), "login_challenge")?;
+    Ok(redirect_to(accept_login(&app, &challenge, accept).await?))
 }
 
 pub async fn on_reject(
     State(app): State<App>,
     RawQuery(query): RawQuery,
     JsonBody(rejection): JsonBody<Rejection>,
-) -> Response {
-    let done = async {
-        let challenge = challenge(query.as_deref(), "login_challenge")?;
-        reject_login(&app, &challenge, rejection).await
-    };
-    done.await.map_or_else(failed, redirect_to)
+) -> Result<Response, Failed> {
+    let challenge = challenge(query.as_deref(), "login_challenge")?;
+    Ok(redirect_to(reject_login(&app, &challenge, rejection).await?))
 }

@@ -1,4 +1,4 @@
-//! Logout requests.
+//! `/admin/oauth2/auth/requests/logout`: what an app for logout is asked, and answers.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{challenge, redirect_to};
-use crate::admin::clients::Shown;
+use super::challenge::{challenge, redirect_to};
+use super::clients::Shown;
 use crate::app::App;
 use crate::flow::elsewhere::{LogoutAsked, accept_logout, logout_request, reject_logout};
 use crate::http::answer::{JsonError, no_store};

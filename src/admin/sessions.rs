@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::clients::Shown;
+use super::consent_request::ConsentRequest;
 use super::page::{self, Asked, Page};
-use super::requests::consent::ConsentRequest;
 use crate::app::App;
 use crate::flow::elsewhere::OidcContext;
 use crate::http::answer::JsonError;

@@ -2,8 +2,11 @@
 
 use super::operation::{Operation, delete, get, patch, post, put};
 use super::schemas::Body;
+use crate::admin::challenge::RedirectTo;
 use crate::admin::clients::Input;
-use crate::admin::requests::{RedirectTo, consent, login, logout};
+use crate::admin::consent_request::ConsentRequest;
+use crate::admin::login_request::LoginRequest;
+use crate::admin::logout_request::LogoutRequest;
 use crate::admin::{keys, registration_tokens, sessions, trusted_issuers, users};
 use crate::flow::elsewhere::{ConsentAccept, LoginAccept, Rejection};
 use crate::http::introspected::Introspected;
@@ -154,7 +157,7 @@ fn requests() -> Vec<Operation> {
     let (login, consent, logout) = ("login_challenge", "consent_challenge", "logout_challenge");
     vec![
         about(get("/oauth2/auth/requests/login", "getOAuth2LoginRequest", "What a login is asked for"), login)
-            .gives(Body::json::<login::LoginRequest>()),
+            .gives(Body::json::<LoginRequest>()),
         about(put("/oauth2/auth/requests/login/accept", "acceptOAuth2LoginRequest", "Says who signed in"), login)
             .takes(Body::json::<LoginAccept>())
             .gives(Body::json::<RedirectTo>()),
@@ -162,7 +165,7 @@ fn requests() -> Vec<Operation> {
             .takes(Body::json::<Rejection>())
             .gives(Body::json::<RedirectTo>()),
         about(get("/oauth2/auth/requests/consent", "getOAuth2ConsentRequest", "What a consent is asked for"), consent)
-            .gives(Body::json::<consent::ConsentRequest>()),
+            .gives(Body::json::<ConsentRequest>()),
         about(
             put("/oauth2/auth/requests/consent/accept", "acceptOAuth2ConsentRequest", "Says what is allowed"),
             consent,
@@ -176,7 +179,7 @@ fn requests() -> Vec<Operation> {
         .takes(Body::json::<Rejection>())
         .gives(Body::json::<RedirectTo>()),
         about(get("/oauth2/auth/requests/logout", "getOAuth2LogoutRequest", "Who is to be signed out"), logout)
-            .gives(Body::json::<logout::LogoutRequest>()),
+            .gives(Body::json::<LogoutRequest>()),
         about(put("/oauth2/auth/requests/logout/accept", "acceptOAuth2LogoutRequest", "Lets them be"), logout)
             .gives(Body::json::<RedirectTo>()),
         about(put("/oauth2/auth/requests/logout/reject", "rejectOAuth2LogoutRequest", "Leaves them signed in"), logout)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::attempts::Attempts;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::id::{SessionId, Subject};
@@ -13,6 +13,7 @@ use crate::oauth::{Error, Result, subject};
 use crate::password::{Passwords, VerifiedSecrets};
 use crate::store::Store;
 use crate::store::client::Client;
+use crate::store::session::Ending;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +54,12 @@ impl App {
     pub fn session_for(&self, client: &Client, session: SessionId) -> Result<String> {
         let salt = self.config.oidc.pairwise_salt.as_ref();
         subject::session_seen_by(client.metadata(), session, salt).ok_or_else(no_sector)
+    }
+
+    /// How sessions end.
+    pub fn ending(&self, now: Timestamp) -> Ending {
+        let logout = &self.config.logout;
+        Ending { now, revokes: logout.revoke_grants, tells_for: logout.back_channel.retry_for }
     }
 
     /// Opens the store that the configuration names. Fails only where it names one that can not be.

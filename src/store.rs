@@ -12,6 +12,7 @@ mod events;
 pub mod grant;
 pub mod interaction;
 pub mod key;
+pub mod logout_token;
 pub mod migration;
 pub mod registration_token;
 pub mod replay;
@@ -38,6 +39,7 @@ struct Inner {
     lanes: grant::Lanes,
     clients: client::Memory,
     keys_changed: Notify,
+    logout_tokens_due: Notify,
 }
 
 impl Store {
@@ -49,6 +51,7 @@ impl Store {
             db,
             clients: client::Memory::default(),
             keys_changed: Notify::new(),
+            logout_tokens_due: Notify::new(),
         }));
         events::listen(&store);
         Ok(store)

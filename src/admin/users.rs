@@ -147,9 +147,9 @@ pub async fn replace(app: &App, id: &Subject, input: Input) -> Result<Shown> {
         Some(password) => Some(hash(app, password).await?),
         None => None,
     };
-    let updated = app.store.update_user(&user, now).await.map_err(taken)?.ok_or_else(unknown)?;
+    let updated = app.store.update_user(&user, app.ending(now)).await.map_err(taken)?.ok_or_else(unknown)?;
     if let Some(hash) = hash
-        && !app.store.set_password(id, &hash, now).await?
+        && !app.store.set_password(id, &hash, app.ending(now)).await?
     {
         return Err(unknown());
     }
@@ -161,7 +161,7 @@ pub async fn replace(app: &App, id: &Subject, input: Input) -> Result<Shown> {
 pub async fn set_password(app: &App, id: &Subject, password: &Secret) -> Result<()> {
     found(app, id).await?;
     let hash = hash(app, password).await?;
-    if !app.store.set_password(id, &hash, app.clock.now()).await? {
+    if !app.store.set_password(id, &hash, app.ending(app.clock.now())).await? {
         return Err(unknown());
     }
     tracing::info!(subject = %id, "a user's password was set");
@@ -171,7 +171,7 @@ pub async fn set_password(app: &App, id: &Subject, password: &Secret) -> Result<
 /// Deletes a person with sessions, consents and tokens. The id is never given again.
 pub async fn delete(app: &App, id: &Subject) -> Result<()> {
     found(app, id).await?;
-    if !app.store.delete_user(id, app.clock.now()).await? {
+    if !app.store.delete_user(id, app.ending(app.clock.now())).await? {
         return Err(unknown());
     }
     tracing::info!(subject = %id, "a user was deleted");

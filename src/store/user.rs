@@ -5,6 +5,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::Store;
 use super::db::{Error, Json, Result, Tx, row, sql};
+use super::session::{self, Ending};
 use crate::clock::Timestamp;
 use crate::id::Subject;
 use crate::oauth::claims;
@@ -95,7 +96,7 @@ impl Store {
 
     /// Replaces what is kept of a person, but the password. Whoever is disabled is signed out everywhere in the same
     /// transaction.
-    pub async fn update_user(&self, user: &User, now: Timestamp) -> Result<Option<User>> {
+    pub async fn update_user(&self, user: &User, ending: Ending) -> Result<Option<User>> {
         let mut tx = self.begin().await?;
         let updated: Option<User> = sql!(
             &mut tx,
@@ -107,21 +108,22 @@ impl Store {
             user.email.as_deref(),
             &user.claims,
             user.disabled,
-            now,
+            ending.now,
         )?;
         if let Some(updated) = &updated {
             sql!(&mut tx, execute, "DELETE FROM user_names WHERE user_id = $1", &user.id)?;
             insert_names(&mut tx, updated).await?;
             if updated.disabled {
-                end_everything(&mut tx, &user.id, now).await?;
+                end_everything(&mut tx, &user.id, ending).await?;
             }
             tx.commit().await?;
+            self.0.logout_tokens_due.notify_one();
         }
         Ok(updated)
     }
 
     /// Sets a new password and ends every session and grant that the old one may have opened.
-    pub async fn set_password(&self, id: &Subject, hash: &str, now: Timestamp) -> Result<bool> {
+    pub async fn set_password(&self, id: &Subject, hash: &str, ending: Ending) -> Result<bool> {
         let mut tx = self.begin().await?;
         let updated = sql!(
             &mut tx,
@@ -129,10 +131,11 @@ impl Store {
             "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1",
             id,
             hash,
-            now
+            ending.now,
         )?;
-        end_everything(&mut tx, id, now).await?;
+        end_everything(&mut tx, id, ending).await?;
         tx.commit().await?;
+        self.0.logout_tokens_due.notify_one();
         Ok(updated == 1)
     }
 
@@ -143,13 +146,14 @@ impl Store {
     }
 
     /// Deletes a person with sessions, consents and names; grants are revoked. The id is never given again.
-    pub async fn delete_user(&self, id: &Subject, now: Timestamp) -> Result<bool> {
+    pub async fn delete_user(&self, id: &Subject, ending: Ending) -> Result<bool> {
         let mut tx = self.begin().await?;
-        end_everything(&mut tx, id, now).await?;
+        end_everything(&mut tx, id, ending).await?;
         sql!(&mut tx, execute, "DELETE FROM consents WHERE subject = $1", id)?;
         sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE subject = $1", id)?;
         let deleted = sql!(&mut tx, execute, "DELETE FROM users WHERE id = $1", id)?;
         tx.commit().await?;
+        self.0.logout_tokens_due.notify_one();
         Ok(deleted == 1)
     }
 }
@@ -165,17 +169,18 @@ async fn insert_names(tx: &mut Tx, user: &User) -> Result<()> {
 
 /// The rows that are there, and by `tokens_valid_from` those that a request under way is about to write: it has another
 /// value afterwards, whatever the clock says.
-async fn end_everything(tx: &mut Tx, id: &Subject, now: Timestamp) -> Result<()> {
+async fn end_everything(tx: &mut Tx, id: &Subject, ending: Ending) -> Result<()> {
     sql!(
         &mut *tx,
         execute,
         "UPDATE users SET tokens_valid_from = CASE WHEN tokens_valid_from >= $2 THEN tokens_valid_from + 1 ELSE $2 END
           WHERE id = $1",
         id,
-        now,
+        ending.now,
     )?;
-    sql!(&mut *tx, execute, "DELETE FROM sessions WHERE subject = $1", id)?;
-    sql!(&mut *tx, execute, "UPDATE grants SET revoked_at = $2 WHERE subject = $1 AND revoked_at IS NULL", id, now)?;
+    session::end_all(tx, id, ending).await?;
+    let (subject, now) = (id, ending.now);
+    sql!(tx, execute, "UPDATE grants SET revoked_at = $2 WHERE subject = $1 AND revoked_at IS NULL", subject, now)?;
     Ok(())
 }
 

@@ -164,10 +164,10 @@ impl ServerMetadata {
             request_object_signing_alg_values_supported: of_request_objects(&rules.request_object_algs),
             request_object_encryption_alg_values_supported: of_request_objects(&rules.encryption_algs),
             request_object_encryption_enc_values_supported: of_request_objects(&rules.encryption_encs),
-            backchannel_logout_supported: false,
-            backchannel_logout_session_supported: false,
-            frontchannel_logout_supported: false,
-            frontchannel_logout_session_supported: false,
+            backchannel_logout_supported: true,
+            backchannel_logout_session_supported: true,
+            frontchannel_logout_supported: true,
+            frontchannel_logout_session_supported: true,
         }
     }
 }
@@ -301,10 +301,10 @@ mod tests {
             "request_object_signing_alg_values_supported": signed,
             "request_object_encryption_alg_values_supported": algs,
             "request_object_encryption_enc_values_supported": encs,
-            "backchannel_logout_supported": false,
-            "backchannel_logout_session_supported": false,
-            "frontchannel_logout_supported": false,
-            "frontchannel_logout_session_supported": false,
+            "backchannel_logout_supported": true,
+            "backchannel_logout_session_supported": true,
+            "frontchannel_logout_supported": true,
+            "frontchannel_logout_session_supported": true,
         });
         expected.as_object_mut().unwrap().extend(openid.as_object().unwrap().clone());
         assert_eq!(document("https://op.example/", true), expected);

@@ -178,14 +178,37 @@ async fn di_05_switches() {
         off.assert_back(&Authorize::web().set(parameter, "x"), error).await;
     }
     assert!(unnamed.as_object().unwrap().keys().all(|name| !name.starts_with("request_object_")), "{unnamed}");
-    for name in [
-        "backchannel_logout_supported",
-        "backchannel_logout_session_supported",
-        "frontchannel_logout_supported",
-        "frontchannel_logout_session_supported",
-    ] {
-        assert_eq!(named[name], false, "{name}");
-    }
+}
+
+/// DI-05: clients are told of logouts in the browser and behind it, and which session it was.
+#[tokio::test]
+async fn di_05_logout() {
+    let server = Server::start().await;
+    let named = document(&server).await;
+    let told = json!({
+        "redirect_uris": [URI], "grant_types": ["authorization_code"], "scope": "openid",
+        "frontchannel_logout_uri": "https://rp.example/front", "backchannel_logout_uri": "https://rp.example/back",
+    });
+    server.client("told", told).await;
+    let mut browser = server.browser();
+    let code = browser.code(&Authorize::of("told", URI), "alice").await;
+    let sid = server.redeem("told", &code, URI, Some(VERIFIER)).await.tokens().claims()["sid"].clone();
+    let logout = browser.logout().await;
+    assert_eq!(
+        (&named["frontchannel_logout_supported"], &named["frontchannel_logout_session_supported"]),
+        (&json!(true), &json!(true))
+    );
+    let frame = format!("&amp;sid={}\"", sid.as_str().unwrap());
+    assert!(
+        logout.body.contains("<iframe src=\"https://rp.example/front?iss=") && logout.body.contains(&frame),
+        "{}",
+        logout.body
+    );
+    assert_eq!(
+        (&named["backchannel_logout_supported"], &named["backchannel_logout_session_supported"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(server.database.count("logout_tokens").await, 1);
 }
 
 /// Whatever is named is tested here or in `advertised.rs`.

@@ -38,6 +38,7 @@ mod database_settings;
 mod discovery;
 mod durability;
 mod front_channel;
+mod frontchannel_logout;
 mod http_connection;
 mod http_layer;
 mod hydra_file;

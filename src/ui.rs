@@ -4,6 +4,7 @@
 //! Every page is a plain HTML form that works without JavaScript, by keyboard and with a screen reader (WCAG 2.2 AA).
 //! What clients and users wrote is escaped by maud; what could act (links, form targets) is parsed first.
 
+pub mod check_session;
 mod client;
 mod colour;
 pub mod consent;

@@ -15,14 +15,14 @@ use crate::oauth::{ErrorCode, Result};
 use crate::ui::signing_out::SigningOut;
 
 pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::FOUND };
+    let answer = Answer::new(&app, &headers, StatusCode::FOUND);
     let params = Params::parse(query.unwrap_or_default().as_bytes());
     serve(&answer, params).await.unwrap_or_else(|error| answer.page(error))
 }
 
 pub async fn post(State(app): State<App>, request: Request) -> Response {
     let headers = request.headers().clone();
-    let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::SEE_OTHER };
+    let answer = Answer::new(&app, &headers, StatusCode::SEE_OTHER);
     // A POST may come without anything in it.
     let params = match request.headers().contains_key(header::CONTENT_TYPE) {
         true => form::read(request, &app).await,
@@ -82,7 +82,7 @@ pub fn go_on(app: &App, done: SignedOut, has_session: bool, redirect: impl FnOnc
         page::page(StatusCode::OK, signing_out.page(&page::look(app)), &signing_out.csp())
     };
     if done.here && has_session {
-        response.headers_mut().append(header::SET_COOKIE, cookies::clear_session(app));
+        cookies::clear_session(app, response.headers_mut());
     }
     response
 }

@@ -211,10 +211,21 @@ async fn di_05_logout() {
     assert_eq!(server.database.count("logout_tokens").await, 1);
 }
 
+/// DI-05: the frame of session management is named only where it is there.
+#[tokio::test]
+async fn di_05_check_session_iframe() {
+    let off = Server::start().await;
+    assert!(document(&off).await.get("check_session_iframe").is_none());
+    let on = Server::with(|config| config.logout.session_management = true).await;
+    let frame = document(&on).await["check_session_iframe"].as_str().unwrap().to_owned();
+    let path = frame.strip_prefix(&on.issuer).unwrap();
+    assert_eq!((on.get(path).await.status, off.get(path).await.status), (200, 404));
+}
+
 /// Whatever is named is tested here or in `advertised.rs`.
 #[tokio::test]
 async fn di_05_nothing_is_named_that_is_not_tested() {
-    let server = Server::start().await;
+    let server = Server::with(|config| config.logout.session_management = true).await;
     let tested = [
         "_endpoint",
         "_uri",
@@ -238,6 +249,7 @@ async fn di_05_nothing_is_named_that_is_not_tested() {
         "require_request_uri_registration",
         "_logout_supported",
         "_logout_session_supported",
+        "check_session_iframe",
         "issuer",
     ];
     for (name, value) in document(&server).await.as_object().unwrap() {

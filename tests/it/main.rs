@@ -83,6 +83,7 @@ mod revocation;
 mod rotation_under_load;
 mod secrets;
 mod session;
+mod session_management;
 mod source;
 mod statements;
 mod storage_failure;

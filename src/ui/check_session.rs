@@ -7,7 +7,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::content_security_policy::hash_source;
 
 /// Answers `client_id session_state` with `unchanged`, `changed` or `error`, to the origin that has asked and to no other.
-/// The origin is what the browser says it is; a page that has none (`null`) could not be answered alone.
+/// The origin is what the browser says it is; a page that has none (`null`) could not be answered alone. Who asks is the
+/// page that the frame is in, or of its origin, which browsers tell in two ways.
 ///
 /// The hash is that of `oauth/session_state.rs`. `crypto.subtle` is there only where the page and all around it came over
 /// https or from this machine: elsewhere the answer is `error`, which tells a client to do nothing.
@@ -21,7 +22,9 @@ const hash = async (text) => {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return btoa(String.fromCharCode(...new Uint8Array(digest))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 };
-const judge = async (message, origin) => {
+const host = location.ancestorOrigins?.[0] ?? (document.referrer && new URL(document.referrer).origin);
+const judge = async (message, origin, source) => {
+  if (source !== parent && origin !== host) return "error";
   const parts = typeof message === "string" && message.length < 1000 && /^(.+) ([\w-]{43})\.([\w-]{22})$/.exec(message);
   if (!parts || !globalThis.crypto?.subtle) return "error";
   const [, client, given, salt] = parts;
@@ -29,7 +32,7 @@ const judge = async (message, origin) => {
 };
 addEventListener("message", async ({ data, origin, source }) => {
   if (!source || !/^https?:/.test(origin)) return;
-  const answer = await judge(data, origin).catch(() => "error");
+  const answer = await judge(data, origin, source).catch(() => "error");
   source.postMessage(answer, origin);
 });
 })()"#;

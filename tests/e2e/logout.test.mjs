@@ -251,6 +251,20 @@ describe('session management', () => {
     for (const odd of [null, 1, { client: one.id }, [one.id, state]]) assert.deepEqual(await ask(odd), [server.issuer, 'error']);
     const elsewhere = await watcher(context, other);
     await elsewhere.says('changed', `${one.id} ${state}`);
+    // Beside the frame: a page of the client's own is answered, and one of anybody else's is refused.
+    const beside = `<!doctype html><script>
+      onmessage = ({ data, source, origin }) => { if (source === parent) parent.frames[0].postMessage(data, '*'); else parent.postMessage([origin, data], '*') }
+    </script>`;
+    for (const [party, word] of [[rp, 'unchanged'], [other, 'error']]) {
+      const { page: watching } = await watcher(context, rp);
+      const said = await watching.evaluate(([src, text]) => new Promise((done) => {
+        window.onmessage = ({ source, data }) => source === window.frames[1] && done(data);
+        const frame = Object.assign(document.createElement('iframe'), { src });
+        frame.onload = () => frame.contentWindow.postMessage(text, '*');
+        document.body.append(frame);
+      }), [party.publish('/beside', beside, 'text/html'), `${one.id} ${state}`]);
+      assert.deepEqual(said, [server.issuer, word]);
+    }
     seen.none();
     await context.close();
   });

@@ -8,7 +8,7 @@ use crate::store::client::Client;
 use crate::store::session::EndedSession;
 
 /// A page for each client of these sessions that has registered one. `iss` and `sid` are on every one, as with Hydra: who
-/// has not asked for them (`frontchannel_logout_session_required`) may ignore them (section 3).
+/// has not asked for them (`frontchannel_logout_session_required`) may ignore them (section 2).
 pub(super) async fn pages(app: &App, ended: &[EndedSession]) -> Result<Vec<String>> {
     let mut pages = Vec::new();
     for session in ended {

@@ -1,4 +1,4 @@
-//! The frame that clients watch a session by: OpenID Connect Session Management 1.0 section 3.3.
+//! The frame that clients watch a session by: OpenID Connect Session Management 1.0 section 3.2.
 
 use std::sync::LazyLock;
 

@@ -61,7 +61,7 @@ async fn switched_off_there_is_nothing_of_it() {
     assert!(browser.cookies.keys().all(|name| !name.contains("state")), "{:?}", browser.cookies);
 }
 
-/// Section 3.3: the frame is for everybody's pages, and the only page of ours that is.
+/// Section 3.2: the frame is for everybody's pages, and the only page of ours that is.
 #[tokio::test]
 async fn anybody_may_frame_the_frame() {
     let server = watched().await;

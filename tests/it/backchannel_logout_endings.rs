@@ -219,7 +219,7 @@ async fn co_16_a_killed_process_forgets_nobody() {
     let created = server.admin(Method::POST, "/clients", Some(&client)).await;
     assert_eq!(created.status, 201, "{}", created.body);
     // It hangs, so that each kill comes while it is being told.
-    rp.slow_down("/out", Duration::from_secs(60));
+    rp.slow_down("/out", Duration::from_mins(1));
     let mut ended = Vec::new();
     for _ in 0..3 {
         let tokens = server.tokens_for(&mut server.browser(), "rp", "openid", "alice").await;

@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use crate::app::App;
 use crate::flow::{self, Begun, Browser, Outcome};
 use crate::http::answer::JsonError;
+use crate::http::client_address::ClientAddress;
 use crate::http::cookies::{self, Cookies};
 use crate::http::page::{fault, fault_before, page};
-use crate::http::{answer, form};
+use crate::http::{answer, form, place};
 use crate::oauth::authorization_request::{Refused, ReplyTo};
 use crate::oauth::params::Params;
 use crate::oauth::response_mode::ResponseMode;
@@ -20,16 +21,21 @@ use crate::ui::{self, form_post};
 /// The longest request that is sent on from POST to GET.
 pub const LONGEST_QUERY: usize = 4096;
 
-pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+pub async fn get(
+    State(app): State<App>,
+    address: ClientAddress,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::FOUND };
     match Params::parse(query.unwrap_or_default().as_bytes()) {
-        Ok(params) => serve(&answer, &params, false).await,
+        Ok(params) => serve(&answer, address, &params, false).await,
         Err(error) => answer.page(error),
     }
 }
 
 /// The same request as a form. A parameter in both places would be one given twice, so a query is none of it.
-pub async fn post(State(app): State<App>, request: Request) -> Response {
+pub async fn post(State(app): State<App>, address: ClientAddress, request: Request) -> Response {
     let headers = request.headers().clone();
     let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::SEE_OTHER };
     if !form::is_form(&headers) {
@@ -41,13 +47,14 @@ pub async fn post(State(app): State<App>, request: Request) -> Response {
             .page(ErrorCode::InvalidRequest.because("A POST has its parameters in the body, not in the URL."));
     }
     match form::read(request, &app).await {
-        Ok(params) => serve(&answer, &params, true).await,
+        Ok(params) => serve(&answer, address, &params, true).await,
         Err(error) => answer.page(error),
     }
 }
 
-async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
+async fn serve(answer: &Answer<'_>, address: ClientAddress, params: &Params, posted: bool) -> Response {
     let app = answer.app;
+    let place = place::of(answer.headers, address);
     let cookies = match Cookies::read(app, answer.headers) {
         Ok(cookies) => cookies,
         Err(error) => return answer.page(error),
@@ -57,12 +64,12 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
         return answer.page(ErrorCode::InvalidRequest.because("A request has one verifier at most."));
     }
     let outcome = if let Some(verifier) = params.get("login_verifier") {
-        let done = flow::after_login(app, verifier, cookies.browser.as_ref()).await;
+        let done = flow::after_login(app, verifier, cookies.browser.as_ref(), &place).await;
         return with_session(app, answer.outcome(done.outcome, None), done.begun);
     } else if let Some(verifier) = params.get("consent_verifier") {
         flow::after_consent(app, verifier, cookies.browser.as_ref(), cookies.session).await
     } else {
-        flow::begin(app, params, &browser, cookies.session).await
+        flow::begin(app, params, &browser, cookies.session, &place).await
     };
     if posted && cookies.browser.is_none() && wants_session(&outcome) {
         // A form that another site has sent comes without our cookies (SameSite=Lax): whoever may be signed in is only
@@ -78,7 +85,7 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
 /// The browser keeps the session that another app has begun, also where the client is then refused what it has asked for.
 fn with_session(app: &App, mut response: Response, begun: Option<Begun>) -> Response {
     let Some(begun) = begun else { return response };
-    match cookies::set_session_for(app, begun.session, begun.life) {
+    match cookies::set_session(app, begun.session, begun.life) {
         Ok(cookie) => {
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response
@@ -125,7 +132,11 @@ impl Answer<'_> {
     }
 
     pub fn with_browser(&self, new: Option<&Browser>, location: &str) -> Response {
-        let mut response = self.redirect(location);
+        self.naming_browser(new, self.redirect(location))
+    }
+
+    /// The answer, with the cookies of a browser that is new.
+    pub fn naming_browser(&self, new: Option<&Browser>, mut response: Response) -> Response {
         if let Some(browser) = new {
             for cookie in [cookies::set_browser(self.app, browser), cookies::set_tab(self.app, browser)] {
                 match cookie {

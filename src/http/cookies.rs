@@ -5,12 +5,14 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
 
+use super::client_address::ClientAddress;
+use super::place;
 use crate::app::App;
 use crate::config::{self, Config};
-use crate::flow::Browser;
-use crate::id::SessionId;
+use crate::flow::{Browser, Visitor};
 use crate::oauth::Result;
 use crate::seal::Kind;
+use crate::store::session::SessionKey;
 
 /// A year: browsers keep no cookie longer than 400 days.
 const BROWSER_LIFE: time::Duration = time::Duration::days(365);
@@ -25,10 +27,20 @@ const MOST_TABS: usize = 16;
 #[derive(Debug, Default)]
 pub struct Cookies {
     pub browser: Option<Browser>,
-    pub session: Option<SessionId>,
+    pub session: Option<SessionKey>,
 }
 
 impl Cookies {
+    /// Whoever has sent them, from where.
+    pub fn visitor(&self, headers: &HeaderMap, address: ClientAddress) -> Visitor {
+        Visitor {
+            browser: self.browser.clone(),
+            session: self.session,
+            address: address.0,
+            place: place::of(headers, address),
+        }
+    }
+
     /// What does not open is not there.
     pub fn read(app: &App, headers: &HeaderMap) -> Result<Self> {
         let keys = app.keys.live()?;
@@ -104,13 +116,8 @@ pub fn set_tab(app: &App, browser: &Browser) -> Result<HeaderValue> {
     Ok(set(&app.config, &format!("{TAB}{}", browser.tab()), value, Some(life)))
 }
 
-/// A session that is not remembered has a cookie that the browser forgets when it is closed.
-pub fn set_session(app: &App, session: SessionId, remembered: bool) -> Result<HeaderValue> {
-    set_session_for(app, session, remembered.then_some(app.config.ttl.authentication_session))
-}
-
-/// The same for a life that another app has chosen.
-pub fn set_session_for(app: &App, session: SessionId, life: Option<Duration>) -> Result<HeaderValue> {
+/// How long the browser keeps it; one that has no life is forgotten when the browser is closed.
+pub fn set_session(app: &App, session: SessionKey, life: Option<Duration>) -> Result<HeaderValue> {
     let value = app.keys.live()?.sealer.seal(Kind::Session, &session);
     let life = life.map(|life| time::Duration::try_from(life).unwrap_or(BROWSER_LIFE));
     Ok(set(&app.config, &app.config.serve.cookies.session_name, value, life))

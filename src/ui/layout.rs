@@ -18,6 +18,15 @@ pub struct Look<'a> {
 
 /// A whole document. `title` is the page's own part of the window title: the first thing that a screen reader says.
 pub(super) fn page(look: &Look<'_>, title: &str, main: &Markup) -> Markup {
+    document(look, title, false, main)
+}
+
+/// The same for a page that has lists.
+pub(super) fn wide_page(look: &Look<'_>, title: &str, main: &Markup) -> Markup {
+    document(look, title, true, main)
+}
+
+fn document(look: &Look<'_>, title: &str, wide: bool, main: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,7 +45,7 @@ pub(super) fn page(look: &Look<'_>, title: &str, main: &Markup) -> Markup {
                     (mark())
                     span { (look.title) }
                 }
-                main.card { (main) }
+                main.card.wide[wide] { (main) }
             }
         }
     }

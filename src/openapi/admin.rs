@@ -7,7 +7,7 @@ use crate::admin::clients::Input;
 use crate::admin::consent_request::ConsentRequest;
 use crate::admin::login_request::LoginRequest;
 use crate::admin::logout_request::LogoutRequest;
-use crate::admin::{keys, registration_tokens, sessions, trusted_issuers, users};
+use crate::admin::{keys, logout_tokens, registration_tokens, sessions, trusted_issuers, users};
 use crate::flow::elsewhere::{ConsentAccept, LoginAccept, Rejection};
 use crate::http::introspected::Introspected;
 use crate::oauth::client_metadata::Lifespans;
@@ -24,6 +24,12 @@ const REVOKED_CONSENTS: &[(&str, &str)] = &[
     ("consent_request_id", "This one; by itself."),
 ];
 const LOGINS: &[(&str, &str)] = &[("subject", "Whose: all of them."), ("sid", "This one.")];
+
+const LOGOUT_TOKENS: &[(&str, &str)] = &[
+    ("client_id", "Only those to this client."),
+    ("subject", "Only those about this person."),
+    ("state", "Only those that are pending, delivered or failed."),
+];
 
 /// A login, consent or logout request that is about one challenge.
 fn about(operation: Operation, parameter: &'static str) -> Operation {
@@ -198,6 +204,10 @@ fn requests() -> Vec<Operation> {
         delete("/oauth2/auth/sessions/login", "revokeOAuth2LoginSessions", "Signs a person out")
             .query(LOGINS)
             .gives_nothing(),
+        get("/logout-tokens", "listLogoutTokens", "Which clients are to be told of a logout, newest first")
+            .query(LOGOUT_TOKENS)
+            .pages()
+            .gives(Body::json::<Vec<logout_tokens::Shown>>()),
     ]
 }
 

@@ -164,7 +164,7 @@ impl SessionRow {
                         @if let Some(address) = address { bdi { (address) } " · " }
                         "used " (when::ago(self.used_at, now))
                     }
-                    p.detail { "Signed in since " (when::day(self.since)) }
+                    p.detail { "Since " (when::day(self.since)) }
                 }
                 @if !self.is_here {
                     button.small type="submit" name="end_session" value=(self.id) aria-label=(label) { "Sign out" }

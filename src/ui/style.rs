@@ -217,6 +217,7 @@ section label[for] { margin-bottom: -.375rem; }
 .row { display: flex; align-items: center; gap: 1rem; padding: .875rem 0; border-bottom: 1px solid var(--line); }
 .row:first-child { padding-top: .25rem; }
 .row:last-child { padding-bottom: 0; border: 0; }
+.rows + button { margin-top: .5rem; }
 .row .title { display: inline; }
 .row .logo { flex: none; align-self: flex-start; width: 2.75rem; height: 2.75rem; margin: .125rem 0 0; border-radius: .625rem; }
 .row .letter { font-size: 1.125rem; }

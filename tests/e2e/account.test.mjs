@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launchChromium, serve, watch } from './hydrant.mjs';
@@ -14,16 +15,19 @@ const VIEWS = [
 const PHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) ' +
   'Version/18.5 Mobile/15E148 Safari/604.1';
 
-let server, chromium;
+let server, chromium, website, application;
 
 before(async () => {
+  website = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<link rel=icon href=data:,>'));
+  await new Promise((done) => website.listen(0, '127.0.0.1', done));
+  application = `http://127.0.0.1:${website.address().port}`;
   server = await serve({ limits: { login: { per_account: 100 } } });
   for (const [id, name, scope] of [
     ['notes', 'Notes', 'openid profile email'],
     ['photos', 'Holiday photos with an uncommonly long name', 'openid offline_access photos.read'],
   ]) {
     await server.register({
-      client_id: id, client_name: name, scope, redirect_uris: [`http://127.0.0.1:5999/${id}`],
+      client_id: id, client_name: name, scope, redirect_uris: [`${application}/${id}`],
       grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'none',
     });
   }
@@ -32,6 +36,7 @@ before(async () => {
 
 after(async () => {
   await chromium?.close();
+  website?.close();
   await server?.stop();
 });
 
@@ -59,14 +64,13 @@ async function signIn(page, password = server.user.password) {
 /** Lets an application have what it asks for, remembered; what it does with the code is its own matter. */
 async function connect(page, id, scope) {
   const query = new URLSearchParams({
-    client_id: id, redirect_uri: `http://127.0.0.1:5999/${id}`, response_type: 'code', scope, state: 'a-state-of-this-test',
+    client_id: id, redirect_uri: `${application}/${id}`, response_type: 'code', scope, state: 'a-state-of-this-test',
     code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256',
   });
   await page.goto(`${server.issuer}/oauth2/auth?${query}`);
   await page.check('#remember');
-  await page.route('http://127.0.0.1:5999/**', (route) => route.fulfill({ body: 'the application' }));
   await page.click('#accept');
-  await page.waitForURL('http://127.0.0.1:5999/**');
+  await page.waitForURL(`${application}/**`);
 }
 
 test('a person signs out another browser, which is then signed out', async () => {
@@ -138,7 +142,8 @@ for (const { name, ...view } of VIEWS) {
       await shot(page, `account-ended-${name}-${colorScheme}`);
       seen.forgive(/status of 400 .*\/account/);
       seen.none();
-      for (const { context } of [{ context }, ...others]) await context.close();
+      await context.close();
+      for (const other of others) await other.context.close();
     });
   }
 }

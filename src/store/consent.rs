@@ -1,6 +1,6 @@
 //! Consents that a person wants remembered: per client and scope.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Store;
 use super::db::{Json, Result, Tx, row, sql};
@@ -190,6 +190,8 @@ impl Store {
             subject,
             client,
         )?;
+        // Before the grants, as where a session ends: who takes rows in one order never waits in a circle.
+        let signed_in = leave(&mut tx, subject, client).await?;
         let revoked: Vec<(ClientId, SessionId)> = sql!(
             &mut tx,
             fetch_all,
@@ -199,16 +201,6 @@ impl Store {
             subject,
             client,
             ending.now,
-        )?;
-        let signed_in: Vec<(ClientId, SessionId)> = sql!(
-            &mut tx,
-            fetch_all,
-            "DELETE FROM session_clients
-              WHERE session_id IN (SELECT id FROM sessions WHERE subject = $1)
-                AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)
-             RETURNING client_id, session_id",
-            subject,
-            client,
         )?;
         let grants = revoked.len() as u64;
         tell(&mut tx, subject, revoked.into_iter().chain(signed_in).collect(), ending).await?;
@@ -222,13 +214,19 @@ impl Store {
     pub async fn revoke_consent(&self, flow: &str, ending: Ending) -> Result<u64> {
         let mut tx = self.begin().await?;
         sql!(&mut tx, execute, "DELETE FROM interactions WHERE flow_id = $1", flow)?;
-        sql!(
+        let forgotten: Vec<(Subject, ClientId)> = sql!(
             &mut tx,
-            execute,
+            fetch_all,
             "DELETE FROM consents WHERE flow_id = $1
-                 OR (subject, client_id) IN (SELECT subject, client_id FROM grants WHERE id = $1)",
+                 OR (subject, client_id) IN (SELECT subject, client_id FROM grants WHERE id = $1)
+             RETURNING subject, client_id",
             flow,
         )?;
+        // What is remembered was given in many sessions; one that is not is its grant's.
+        let mut signed_in = Vec::new();
+        for (subject, client) in &forgotten {
+            signed_in.push((subject.clone(), leave(&mut tx, subject, Some(client)).await?));
+        }
         let revoked: Option<(Subject, ClientId, SessionId)> = sql!(
             &mut tx,
             fetch_optional,
@@ -238,7 +236,14 @@ impl Store {
         )?;
         let grants = u64::from(revoked.is_some());
         if let Some((subject, client, session)) = revoked {
-            tell(&mut tx, &subject, BTreeSet::from([(client, session)]), ending).await?;
+            signed_in.push((subject, vec![(client, session)]));
+        }
+        let mut told: BTreeMap<Subject, BTreeSet<(ClientId, SessionId)>> = BTreeMap::new();
+        for (subject, left) in signed_in {
+            told.entry(subject).or_default().extend(left);
+        }
+        for (subject, left) in told {
+            tell(&mut tx, &subject, left, ending).await?;
         }
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
@@ -267,6 +272,20 @@ impl Store {
             seen_as,
         )
     }
+}
+
+/// Takes clients out of a person's sessions: one, or all. Those that were to be told of these sessions' end.
+async fn leave(tx: &mut Tx, subject: &Subject, client: Option<&ClientId>) -> Result<Vec<(ClientId, SessionId)>> {
+    sql!(
+        tx,
+        fetch_all,
+        "DELETE FROM session_clients
+          WHERE session_id IN (SELECT id FROM sessions WHERE subject = $1)
+            AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)
+         RETURNING client_id, session_id",
+        subject,
+        client,
+    )
 }
 
 /// Has clients told that what they were given in these sessions is over: for each session that is alive; for a client that

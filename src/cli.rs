@@ -15,6 +15,7 @@ mod migrate;
 mod open;
 mod output;
 pub mod serve;
+mod session;
 mod token;
 mod user;
 
@@ -110,6 +111,8 @@ Examples:
     Client(client::Clients),
     /// Users: the people who sign in at the built-in pages.
     User(user::Users),
+    /// Sessions: where people are signed in, and signing them out.
+    Session(session::Sessions),
     /// Keys: what signs ID tokens and seals everything else.
     Key(key::Keys),
     /// Tokens: what one is worth, and ending it.
@@ -146,6 +149,7 @@ impl Cli {
             Command::Schema { openapi } => check::schema(*openapi),
             Command::Client(args) => Box::pin(client::run(args, &global)).await,
             Command::User(args) => user::run(args, &global).await,
+            Command::Session(args) => session::run(args, &global).await,
             Command::Key(args) => key::run(args, &global).await,
             Command::Token(args) => token::run(args, &global).await,
             Command::AdminToken(args) => admin_token::run(args),
@@ -233,6 +237,10 @@ mod tests {
             "hydrant client delete",
             "hydrant user create",
             "hydrant user disable",
+            "hydrant session list",
+            "hydrant session list alice --subject x",
+            "hydrant session revoke",
+            "hydrant session revoke 0198c0de-3f7a-7c51-9d5e-1f6a3b0c2d4e --user alice",
             "hydrant token introspect",
             "hydrant key rotate --set unknown",
             "hydrant admin-token",

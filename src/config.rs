@@ -325,6 +325,8 @@ pub struct Clients {
 /// `accounts.*`: the people who sign in at the built-in pages.
 #[derive(Clone, Debug)]
 pub struct Accounts {
+    /// `accounts.page`: the page at `/account`.
+    pub page: bool,
     /// `accounts.password.min_length`, in characters (NIST SP 800-63B section 5.1.1.2).
     pub password_min_length: usize,
     /// `accounts.password.argon2.{memory_kib, iterations, parallelism}`.

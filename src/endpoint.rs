@@ -1,5 +1,6 @@
 //! The endpoints of the public port, a file each.
 
+pub mod account;
 pub mod authorize;
 pub mod check_session;
 pub mod consent;

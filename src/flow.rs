@@ -2,8 +2,10 @@
 //!
 //! A flow travels sealed in its challenges and verifiers; there is a row only once a person has decided something.
 
+pub mod account;
 mod answer;
 mod browser;
+pub mod chosen_password;
 mod consent;
 pub mod elsewhere;
 mod end_session;
@@ -13,6 +15,7 @@ pub mod page;
 mod request_object;
 mod returned;
 mod sign_in;
+mod visitor;
 
 use std::sync::Arc;
 
@@ -23,7 +26,8 @@ pub use browser::Browser;
 pub use consent::{Asked, ConsentDone, ask, give_consent, refuse_consent, switch_account};
 pub use end_session::{Ended, Farewell, SignedOut, after_logout, confirmation, end, end_session};
 pub use returned::{AfterLogin, Begun, after_consent, after_login};
-pub use sign_in::{LoginPage, SignInFailure, SignedIn, login_page, refuse_login, sign_in};
+pub use sign_in::{Credentials, LoginPage, SignInFailure, SignedIn, login_page, refuse_login, sign_in};
+pub use visitor::Visitor;
 
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -39,7 +43,7 @@ use crate::store::client::Client;
 use crate::store::consent::Consent;
 use crate::store::decision::ConsentDecision;
 use crate::store::interaction::{By, Decided};
-use crate::store::session::Session;
+use crate::store::session::{Place, Session, SessionKey};
 use crate::token;
 
 /// The longest challenge: it travels in a URL, with others.
@@ -95,7 +99,8 @@ pub async fn begin(
     app: &App,
     params: &Params,
     browser: &Browser,
-    session: Option<SessionId>,
+    session: Option<SessionKey>,
+    place: &Place,
 ) -> Result<Outcome, Refused> {
     let now = app.clock.now();
     let id = authorization_request::client_id(params)?;
@@ -134,13 +139,32 @@ pub async fn begin(
         answer: None,
         told: elsewhere::told(app, as_sent, params, hinted.as_ref(), now),
     };
-    let session = match session {
-        Some(id) => app.store.session(id, now).await.map_err(|error| asked(flow.back(error.into())))?,
-        None => None,
-    };
-    // Another login app has said whether its sign-in may be used again.
-    let session = session.filter(|session| session.remembered || app.config.urls.login.is_none());
+    let session = reusable(app, session, now).await.map_err(|error| asked(flow.back(error)))?;
+    if let Some(session) = &session {
+        used(app, session, place, now).await;
+    }
     step(app, flow, &client, session, now).await.map_err(asked)
+}
+
+/// Who is signed in in this browser.
+async fn present(app: &App, key: Option<SessionKey>, now: Timestamp) -> Result<Option<Session>> {
+    match key {
+        Some(key) => Ok(app.store.session_by(key, now).await?),
+        None => Ok(None),
+    }
+}
+
+/// The same, as far as nobody has to be asked again: another login app has said whether its sign-in may be used again.
+async fn reusable(app: &App, key: Option<SessionKey>, now: Timestamp) -> Result<Option<Session>> {
+    let session = present(app, key, now).await?;
+    Ok(session.filter(|session| session.remembered || app.config.urls.login.is_none()))
+}
+
+/// A session is used. That this could not be noted is no reason to refuse what it is used for.
+async fn used(app: &App, session: &Session, place: &Place, now: Timestamp) {
+    if let Err(error) = app.store.session_was_used(session, place, now).await {
+        tracing::warn!(%error, session = %session.id, "where a session is used could not be noted");
+    }
 }
 
 /// Asks the rules who has to be asked for what.

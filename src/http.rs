@@ -16,5 +16,6 @@ pub mod json;
 pub mod listener;
 pub mod middleware;
 pub mod page;
+pub mod place;
 pub mod refusal;
 pub mod tls;

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::app::App;
 use crate::config::Config;
 use crate::endpoint::{
-    authorize, check_session, consent, discovery, end_session, introspection, jwks, login, logo, logout, registration,
-    revocation, style, token, userinfo,
+    account, authorize, check_session, consent, discovery, end_session, introspection, jwks, login, logo, logout,
+    registration, revocation, style, token, userinfo,
 };
 use crate::http::answer::JsonError;
 use crate::http::listener::Drain;
@@ -74,6 +74,7 @@ fn pages(config: &Config) -> Vec<Route> {
     let mut routes = vec![
         route(path::AUTHORIZATION, get(authorize::get).post(authorize::post)),
         route(path::END_SESSION, get(end_session::get).post(end_session::post)),
+        route("/account", get(account::get).post(account::post)),
         route("/login", get(login::get).post(login::post)),
         route("/consent", get(consent::get).post(consent::post)),
         route("/logout", get(logout::get).post(logout::post)),

@@ -39,6 +39,12 @@ pub enum Kind {
     /// Where a page of a list goes on.
     Page = 11,
     LogoutVerifier = 12,
+    /// A login that leads to the account page.
+    AccountLogin = 13,
+    /// In a form of the account page: the browser and the session that it was shown to.
+    AccountForm = 14,
+    /// What the account page has done, to be told once the browser is back.
+    AccountNotice = 15,
 }
 
 impl Kind {

@@ -4,11 +4,13 @@
 //! Every page is a plain HTML form that works without JavaScript, by keyboard and with a screen reader (WCAG 2.2 AA).
 //! What clients and users wrote is escaped by maud; what could act (links, form targets) is parsed first.
 
+pub mod account;
 pub mod check_session;
 mod client;
 mod colour;
 pub mod consent;
 mod content_security_policy;
+mod device;
 pub mod error;
 pub mod form_post;
 mod layout;
@@ -16,14 +18,17 @@ pub mod login;
 pub mod logout;
 pub mod signing_out;
 pub mod style;
+mod when;
 
 pub use client::{ClientCard, redirect_host};
 pub use content_security_policy::{csp, form_action_source};
+pub use device::device;
 pub use layout::Look;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     const EVIL: &str = "\"><script>alert(1)</script>'";
 
@@ -75,7 +80,36 @@ mod tests {
             continue_url: Some("javascript:alert(1)"),
             retry: true,
         };
+        let session = account::SessionRow {
+            id: EVIL.to_owned(),
+            device: device(Some(EVIL)),
+            address: Some(EVIL.to_owned()),
+            since: Timestamp::default(),
+            used_at: Timestamp::default(),
+            is_here: false,
+        };
+        let application =
+            account::ApplicationRow { id: EVIL, client: evil_client(), may: vec![EVIL], since: Timestamp::default() };
+        let account = account::Account {
+            action: "/t1/account",
+            form: EVIL,
+            account: EVIL,
+            notice: Some(EVIL),
+            sessions: &[account::SessionRow { is_here: true, ..session.clone() }, session],
+            has_more_sessions: true,
+            applications: &[application],
+            has_more_applications: true,
+            password: Some(account::Password {
+                username: EVIL,
+                min_length: 8,
+                failure: Some((EVIL, account::Field::New)),
+            }),
+            sign_out: "/t1/oauth2/sessions/logout",
+            now: Timestamp::default(),
+        };
         vec![
+            ("account", account.page(&look).into_string()),
+            ("nobody here", account::NobodyHere.page(&look).into_string()),
             ("login", login.page(&look).into_string()),
             ("consent", consent.page(&look).into_string()),
             ("logout", confirm.page(&look).into_string()),

@@ -11,6 +11,7 @@ use super::clients::Shown;
 use super::consent_request::ConsentRequest;
 use super::page::{self, Asked, Page};
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::flow::elsewhere::OidcContext;
 use crate::http::answer::JsonError;
 use crate::id::{ClientId, SessionId, Subject};
@@ -105,12 +106,21 @@ impl ConsentSession {
 #[schemars(rename = "oAuth2LoginSession")]
 pub struct LoginSession {
     /// `sid`.
-    id: String,
+    pub id: String,
     subject: String,
     /// RFC 3339.
     authenticated_at: String,
-    created_at: String,
-    expires_at: String,
+    pub created_at: String,
+    pub expires_at: String,
+    /// When it was used last, to within some minutes; not there: not since it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<String>,
+    /// Where that was, as the server saw the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The browser, as it calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
     remember: bool,
     acr: String,
     amr: Vec<String>,
@@ -126,6 +136,9 @@ impl From<Session> for LoginSession {
             authenticated_at: session.authenticated_at.rfc3339(),
             created_at: session.created_at.rfc3339(),
             expires_at: session.expires_at.rfc3339(),
+            used_at: session.used_at.map(Timestamp::rfc3339),
+            address: session.address,
+            user_agent: session.user_agent,
             remember: session.remembered,
             acr: session.acr.unwrap_or_default(),
             amr: session.amr.0,
@@ -190,29 +203,49 @@ pub async fn on_revoke_consents(State(app): State<App>, RawQuery(query): RawQuer
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Where a person is signed in, newest first.
+pub async fn list(app: &App, subject: &Subject, asked: &Asked) -> Result<Page<LoginSession>> {
+    let rows = app.store.sessions_of(subject, asked.after.as_deref(), asked.size + 1, app.clock.now()).await?;
+    let shown: Vec<LoginSession> = rows.into_iter().map(LoginSession::from).collect();
+    Ok(Page::of(shown, asked, |session: &LoginSession| session.id.clone()))
+}
+
+/// Ends a session, and has its clients told. Whether it was there.
+pub async fn revoke(app: &App, id: SessionId) -> Result<bool> {
+    let ended = app.store.end_session(id, app.ending(app.clock.now())).await?.is_some();
+    tracing::info!(session = %id, ended, "a session was ended by an administrator");
+    Ok(ended)
+}
+
+/// Signs a person out everywhere. How many sessions that ended.
+pub async fn revoke_all(app: &App, subject: &Subject) -> Result<u64> {
+    let sessions = app.store.end_sessions_of(subject, None, app.ending(app.clock.now())).await?;
+    tracing::info!(%subject, sessions, "all sessions of a person were ended by an administrator");
+    Ok(sessions)
+}
+
 pub async fn on_list_logins(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, JsonError> {
     let params = page::query(query.as_deref())?;
     let subject = subject(&params)?;
     let asked = Asked::read(&app, LOGINS, &params)?;
-    let rows = app.store.sessions_of(&subject, asked.after.as_deref(), asked.size + 1, app.clock.now()).await?;
-    let shown: Vec<LoginSession> = rows.into_iter().map(LoginSession::from).collect();
-    let found = Page::of(shown, &asked, |session: &LoginSession| session.id.clone());
+    let found = list(&app, &subject, &asked).await?;
     Ok(page::answer(&app, LOGINS, &params, &asked, found)?)
 }
 
 /// One session, or all of a person; with them go the tokens that were not meant to outlive them. Never all people's.
 pub async fn on_revoke_logins(State(app): State<App>, RawQuery(query): RawQuery) -> Result<StatusCode, JsonError> {
     let params = page::query(query.as_deref())?;
-    let ending = app.ending(app.clock.now());
-    let ended = match (params.get("subject"), params.get("sid")) {
-        (Some(subject), None) => app.store.end_sessions_of(&Subject::new(subject), None, ending).await?,
+    match (params.get("subject"), params.get("sid")) {
+        (Some(subject), None) => {
+            revoke_all(&app, &Subject::new(subject)).await?;
+        }
         // Who names a session that is not there has it as it should be.
-        (None, Some(sid)) => match sid.parse() {
-            Ok(sid) => u64::from(app.store.end_session(sid, ending).await?.is_some()),
-            Err(_) => 0,
-        },
+        (None, Some(sid)) => {
+            if let Ok(sid) = sid.parse() {
+                revoke(&app, sid).await?;
+            }
+        }
         _ => return Err(ErrorCode::InvalidRequest.because("Give either subject or sid.").into()),
-    };
-    tracing::info!(sessions = ended, "sessions were ended by the admin API");
+    }
     Ok(StatusCode::NO_CONTENT)
 }

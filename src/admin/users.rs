@@ -14,11 +14,11 @@ use serde_json::{Map, Value};
 use super::page::{self, Asked, Page};
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::flow::chosen_password::hash;
 use crate::http::answer::{JsonError, no_store};
 use crate::http::json::JsonBody;
 use crate::id::Subject;
 use crate::oauth::{Error, ErrorCode, Result};
-use crate::password::{PasswordError, normalise};
 use crate::secret::Secret;
 use crate::store::db;
 use crate::store::user::User;
@@ -221,28 +221,6 @@ fn checked(id: Subject, input: Input, now: Timestamp) -> Result<User> {
         created_at: now,
         updated_at: now,
     })
-}
-
-async fn hash(app: &App, password: &Secret) -> Result<String> {
-    let least = app.config.accounts.password_min_length;
-    let normal = normalise(password).map_err(not_hashed)?;
-    if normal.expose().chars().count() < least {
-        return Err(ErrorCode::InvalidRequest.because(format!("The password must have at least {least} characters.")));
-    }
-    app.guard.passwords.hash(&normal).await.map_err(not_hashed)
-}
-
-/// Why there is no hash of what somebody chose: because of it, because of too many others, or because of us.
-fn not_hashed(error: PasswordError) -> Error {
-    match error {
-        PasswordError::TooLong => ErrorCode::InvalidRequest.because("The password must have at most 256 bytes."),
-        PasswordError::Nul => ErrorCode::InvalidRequest.because("The password must not have the character NUL."),
-        PasswordError::Busy => ErrorCode::TemporarilyUnavailable
-            .because("The server is busy with other passwords. Please try again.")
-            .retry_after(1)
-            .caused_by(error),
-        PasswordError::Parameters | PasswordError::Failed => Error::internal(error),
-    }
 }
 
 pub async fn on_post(State(app): State<App>, JsonBody(input): JsonBody<Input>) -> Result<Response, JsonError> {

@@ -310,6 +310,9 @@ pub struct ClientsHttp {
 /// The people who sign in at the built-in pages.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Accounts {
+    /// The page at `/account`, where people see and end their sessions and connected applications.
+    #[schemars(extend("default" = true))]
+    pub page: Setting<bool>,
     pub password: Password,
     /// How long a sign-in without "remember me" lasts at most.
     #[schemars(extend("default" = "12h"))]

@@ -295,6 +295,7 @@ fn pem_text<T>(check: &mut Check, setting: &Setting<T>, text: &str, label: &str)
 fn accounts(raw: &raw::Accounts, check: &mut Check) -> Accounts {
     let argon2 = &raw.password.argon2;
     Accounts {
+        page: check.read(&raw.page),
         password_min_length: number(check, &raw.password.min_length, 8, 64),
         argon2: Argon2Params {
             memory_kib: number(check, &argon2.memory_kib, 8 * 1024, 1024 * 1024),

@@ -8,30 +8,36 @@ use crate::app::App;
 use crate::flow::{self, AfterLogin, Browser, Outcome};
 use crate::http::answer::JsonError;
 use crate::http::browser_state::{self, BrowserState};
+use crate::http::client_address::ClientAddress;
 use crate::http::cookies::{self, Cookies};
 use crate::http::page::{fault, fault_before, page};
-use crate::http::{answer, form};
-use crate::id::SessionId;
+use crate::http::{answer, form, place};
 use crate::oauth::authorization_request::{Refused, ReplyTo};
 use crate::oauth::params::Params;
 use crate::oauth::response_mode::ResponseMode;
 use crate::oauth::server_metadata::path;
 use crate::oauth::{Error, ErrorCode};
+use crate::store::session::SessionKey;
 use crate::ui::{self, form_post};
 
 /// The longest request that is sent on from POST to GET.
 pub const LONGEST_QUERY: usize = 4096;
 
-pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+pub async fn get(
+    State(app): State<App>,
+    address: ClientAddress,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     let answer = Answer::new(&app, &headers, StatusCode::FOUND);
     match Params::parse(query.unwrap_or_default().as_bytes()) {
-        Ok(params) => serve(&answer, &params, false).await,
+        Ok(params) => serve(&answer, address, &params, false).await,
         Err(error) => answer.page(error),
     }
 }
 
 /// The same request as a form. A parameter in both places would be one given twice, so a query is none of it.
-pub async fn post(State(app): State<App>, request: Request) -> Response {
+pub async fn post(State(app): State<App>, address: ClientAddress, request: Request) -> Response {
     let headers = request.headers().clone();
     let answer = Answer::new(&app, &headers, StatusCode::SEE_OTHER);
     if !form::is_form(&headers) {
@@ -43,13 +49,14 @@ pub async fn post(State(app): State<App>, request: Request) -> Response {
             .page(ErrorCode::InvalidRequest.because("A POST has its parameters in the body, not in the URL."));
     }
     match form::read(request, &app).await {
-        Ok(params) => serve(&answer, &params, true).await,
+        Ok(params) => serve(&answer, address, &params, true).await,
         Err(error) => answer.page(error),
     }
 }
 
-async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
+async fn serve(answer: &Answer<'_>, address: ClientAddress, params: &Params, posted: bool) -> Response {
     let app = answer.app;
+    let place = place::of(answer.headers, address);
     let cookies = match Cookies::read(app, answer.headers) {
         Ok(cookies) => cookies,
         Err(error) => return answer.page(error),
@@ -59,12 +66,12 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
         return answer.page(ErrorCode::InvalidRequest.because("A request has one verifier at most."));
     }
     let outcome = if let Some(verifier) = params.get("login_verifier") {
-        let done = flow::after_login(app, verifier, cookies.browser.as_ref()).await;
+        let done = flow::after_login(app, verifier, cookies.browser.as_ref(), &place).await;
         return with_session(answer, cookies.session, done);
     } else if let Some(verifier) = params.get("consent_verifier") {
         flow::after_consent(app, verifier, cookies.browser.as_ref(), cookies.session).await
     } else {
-        flow::begin(app, params, &browser, cookies.session).await
+        flow::begin(app, params, &browser, cookies.session, &place).await
     };
     if posted && cookies.browser.is_none() && wants_session(&outcome) {
         // A form that another site has sent comes without our cookies (SameSite=Lax): whoever may be signed in is only
@@ -84,23 +91,23 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
 }
 
 /// The browser keeps the session that another app has begun, also where the client is then refused what it has asked for.
-fn with_session(answer: &Answer<'_>, present: Option<SessionId>, done: AfterLogin) -> Response {
+fn with_session(answer: &Answer<'_>, present: Option<SessionKey>, done: AfterLogin) -> Response {
     let Some(begun) = done.begun else { return answer.outcome(done.outcome, None) };
     // Where it is the one that it has already, nobody has come or gone.
-    let kept = answer.state.clone().filter(|_| present == Some(begun.session));
+    let kept = answer.state.clone().filter(|_| present.is_some_and(|present| present.id == begun.session.id));
     let state = kept.unwrap_or_default();
     let mut response = Answer { state: Some(state.clone()), ..*answer }.outcome(done.outcome, None);
-    match cookies::set_session_for(answer.app, response.headers_mut(), begun.session, begun.life, &state) {
+    match cookies::set_session(answer.app, response.headers_mut(), begun.session, begun.life, &state) {
         Ok(()) => response,
         Err(error) => JsonError(error).into_response(),
     }
 }
 
 /// Whether the session that the browser has was ended elsewhere, while others may be watching it: they are to learn of it.
-async fn holds_ended_session(answer: &Answer<'_>, session: Option<SessionId>) -> bool {
+async fn holds_ended_session(answer: &Answer<'_>, session: Option<SessionKey>) -> bool {
     let (Some(session), Some(_)) = (session, &answer.state) else { return false };
     // Where the store can not tell, the browser keeps it and is asked again.
-    matches!(answer.app.store.session(session, answer.app.clock.now()).await, Ok(None))
+    matches!(answer.app.store.session_by(session, answer.app.clock.now()).await, Ok(None))
 }
 
 fn wants_session(outcome: &Result<Outcome, Refused>) -> bool {
@@ -147,7 +154,11 @@ impl<'a> Answer<'a> {
     }
 
     pub fn with_browser(&self, new: Option<&Browser>, location: &str) -> Response {
-        let mut response = self.redirect(location);
+        self.naming_browser(new, self.redirect(location))
+    }
+
+    /// The answer, with the cookies of a browser that is new.
+    pub fn naming_browser(&self, new: Option<&Browser>, mut response: Response) -> Response {
         if let Some(browser) = new {
             for cookie in [cookies::set_browser(self.app, browser), cookies::set_tab(self.app, browser)] {
                 match cookie {

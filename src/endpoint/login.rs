@@ -3,10 +3,10 @@
 use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use maud::Markup;
 
 use crate::app::App;
-use crate::flow::{self, LoginPage, SignInFailure};
+use crate::flow::{self, Credentials, LoginPage, SignInFailure};
+use crate::http::browser_state::BrowserState;
 use crate::http::client_address::ClientAddress;
 use crate::http::cookies::{self, Cookies};
 use crate::http::page::{base, client_card, fault, from_our_page, logo, look, ours, page, policy, see_other};
@@ -15,9 +15,11 @@ use crate::metrics::SignIn;
 use crate::oauth::params::Params;
 use crate::oauth::{ErrorCode, Result};
 use crate::secret::Secret;
+use crate::ui;
 use crate::ui::login::Login;
 
 const WRONG: &str = "The name or the password is not right. Please try again.";
+pub const BUSY: &str = "The server can not check passwords at the moment. Please try again.";
 
 pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     show(&app, &headers, query.unwrap_or_default()).await.unwrap_or_else(|error| fault(&app, &headers, error))
@@ -29,8 +31,8 @@ async fn show(app: &App, headers: &HeaderMap, query: String) -> Result<Response>
     let challenge = params.require("login_challenge")?;
     let cookies = Cookies::read(app, headers)?;
     let login = flow::login_page(app, challenge, cookies.browser.as_ref()).await?;
-    let hint = login.request.login_hint.clone().unwrap_or_default();
-    Ok(respond(app, StatusCode::OK, &login, &markup(app, challenge, &login, &hint, false, None)))
+    let hint = login.0.as_ref().and_then(|(_, request)| request.login_hint.clone()).unwrap_or_default();
+    Ok(respond(app, StatusCode::OK, challenge, &login, &hint, false, None))
 }
 
 pub async fn post(State(app): State<App>, address: ClientAddress, request: Request) -> Response {
@@ -54,7 +56,8 @@ async fn submit(app: &App, headers: &HeaderMap, address: ClientAddress, request:
     let name = params.get("email").unwrap_or_default();
     let password = Secret::new(params.get("password").unwrap_or_default());
     let remember = params.get("remember") == Some("true");
-    let outcome = flow::sign_in(app, challenge, browser, name, &password, remember, address.0).await;
+    let visitor = cookies.visitor(headers, address);
+    let outcome = flow::sign_in(app, challenge, &visitor, Credentials { name, password: &password, remember }).await;
     app.metrics.sign_in(match &outcome {
         Ok(_) => SignIn::Ok,
         Err(SignInFailure::Wrong) => SignIn::Wrong,
@@ -64,7 +67,7 @@ async fn submit(app: &App, headers: &HeaderMap, address: ClientAddress, request:
     match outcome {
         Ok(done) => {
             let mut response = see_other(&done.redirect_to);
-            cookies::set_session(app, response.headers_mut(), done.session, done.remembered)?;
+            cookies::set_session(app, response.headers_mut(), done.session, done.life, &BrowserState::new())?;
             response.headers_mut().append(header::SET_COOKIE, cookies::set_browser(app, &done.browser)?);
             Ok(response)
         }
@@ -93,39 +96,39 @@ fn failed(
         }
         SignInFailure::Refused(error) if error.status == 503 => {
             answer::log(&error);
-            let message = "The server can not check passwords at the moment. Please try again.".to_owned();
-            (StatusCode::SERVICE_UNAVAILABLE, message, error.retry_after)
+            (StatusCode::SERVICE_UNAVAILABLE, BUSY.to_owned(), error.retry_after)
         }
         SignInFailure::Refused(error) => return fault(app, &HeaderMap::new(), error),
     };
-    let mut response = respond(app, status, login, &markup(app, challenge, login, name, remember, Some(&message)));
+    let mut response = respond(app, status, challenge, login, name, remember, Some(&message));
     if let Some(seconds) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
 
-fn markup(app: &App, challenge: &str, login: &LoginPage, name: &str, remember: bool, failure: Option<&str>) -> Markup {
-    let redirect_host = crate::ui::redirect_host(login.request.reply_to.redirect_uri());
-    let logo = logo(app, &login.client);
+fn respond(
+    app: &App,
+    status: StatusCode,
+    challenge: &str,
+    login: &LoginPage,
+    name: &str,
+    remember: bool,
+    failure: Option<&str>,
+) -> Response {
+    let redirect_uri = login.0.as_ref().map(|(_, request)| request.reply_to.redirect_uri());
+    let redirect_host = redirect_uri.map(ui::redirect_host).unwrap_or_default();
+    let logo = login.0.as_ref().and_then(|(client, _)| logo(app, client));
+    let client = login.0.as_ref().map(|(client, _)| client_card(client, &redirect_host, logo.as_deref()));
     let action = format!("{}/login?login_challenge={challenge}", base(app));
-    Login {
-        action: &action,
-        challenge,
-        client: Some(client_card(&login.client, &redirect_host, logo.as_deref())),
-        identifier: name,
-        remember,
-        failure,
-    }
-    .page(&look(app))
-}
-
-fn respond(app: &App, status: StatusCode, login: &LoginPage, markup: &Markup) -> Response {
-    page(status, markup.clone(), &policy(app, login.request.reply_to.redirect_uri()))
+    let markup = Login { action: &action, challenge, client, identifier: name, remember, failure }.page(&look(app));
+    // A page of ours leads to nobody else.
+    let policy = redirect_uri.map_or_else(|| ui::csp(None), |uri| policy(app, uri));
+    page(status, markup, &policy)
 }
 
 /// A wait in the unit that a person would use.
-fn in_words(seconds: u64) -> String {
+pub fn in_words(seconds: u64) -> String {
     match seconds {
         1 => "a second".to_owned(),
         2..=90 => format!("{seconds} seconds"),

@@ -16,7 +16,7 @@ use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::decision::{ConsentDecision, ConsentRecord, Decision, How, LoginDecision};
 use crate::store::interaction::By;
-use crate::store::session::Session;
+use crate::store::session::{Session, SessionKey};
 
 /// What a consent page shows.
 pub struct Asked {
@@ -33,7 +33,7 @@ pub struct ConsentDone {
 }
 
 /// Opens a consent challenge for its page.
-pub async fn ask(app: &App, challenge: &str, browser: Option<&Browser>, session: Option<SessionId>) -> Result<Asked> {
+pub async fn ask(app: &App, challenge: &str, browser: Option<&Browser>, session: Option<SessionKey>) -> Result<Asked> {
     let (flow, session) = open(app, challenge, browser, session).await?;
     let client = proven_client(app, &flow.request).await?;
     let user = app.store.user(&session.subject).await?;
@@ -46,7 +46,7 @@ pub async fn give_consent(
     app: &App,
     challenge: &str,
     browser: Option<&Browser>,
-    session: Option<SessionId>,
+    session: Option<SessionKey>,
     granted: &Scope,
     granted_claims: &[&str],
     remember: bool,
@@ -64,7 +64,7 @@ pub async fn give_consent(
     let scope = flow.request.scope.intersection(granted);
     if scope.is_empty() && !flow.request.scope.is_empty() {
         // To allow nothing is to deny: a code for nothing would only confuse the client.
-        return refuse_consent(app, challenge, browser, Some(session.id)).await;
+        return refuse_consent(app, challenge, browser, Some(session.key())).await;
     }
     let record = ConsentRecord {
         requested_scope: (scope != flow.request.scope).then(|| flow.request.scope.clone()),
@@ -88,7 +88,7 @@ pub async fn refuse_consent(
     app: &App,
     challenge: &str,
     browser: Option<&Browser>,
-    session: Option<SessionId>,
+    session: Option<SessionKey>,
 ) -> Result<ConsentDone> {
     let (flow, session) = open(app, challenge, browser, session).await?;
     proven_client(app, &flow.request).await?;
@@ -105,7 +105,7 @@ pub async fn switch_account(
     app: &App,
     challenge: &str,
     browser: Option<&Browser>,
-    session: Option<SessionId>,
+    session: Option<SessionKey>,
 ) -> Result<Outcome, Refused> {
     let (flow, _) = open(app, challenge, browser, session).await.map_err(Refused::Page)?;
     proven_client(app, &flow.request).await.map_err(Refused::Page)?;
@@ -113,12 +113,12 @@ pub async fn switch_account(
 }
 
 /// A consent challenge opens in the browser that it was made for, while the session that it was made for is alive and the
-/// same person is signed in there (in another tab perhaps anew: then it is another session of theirs).
+/// same person is signed in there (perhaps by another session of theirs).
 async fn open(
     app: &App,
     challenge: &str,
     browser: Option<&Browser>,
-    session: Option<SessionId>,
+    session: Option<SessionKey>,
 ) -> Result<(Flow, Session)> {
     let now = app.clock.now();
     let flow = Flow::open(app, Kind::ConsentChallenge, challenge, browser, now).await?;
@@ -130,7 +130,7 @@ async fn open(
 pub(super) async fn same_person(
     app: &App,
     asked: Option<SessionId>,
-    present: Option<SessionId>,
+    present: Option<SessionKey>,
     now: Timestamp,
 ) -> Result<Session> {
     let ended = || {
@@ -139,8 +139,8 @@ pub(super) async fn same_person(
     };
     let (asked, present) = (asked.ok_or_else(ended)?, present.ok_or_else(ended)?);
     let session = app.store.session(asked, now).await?.ok_or_else(ended)?;
-    if present != asked {
-        let present = app.store.session(present, now).await?;
+    if present != session.key() {
+        let present = app.store.session_by(present, now).await?;
         present.filter(|present| present.subject == session.subject).ok_or_else(ended)?;
     }
     Ok(session)

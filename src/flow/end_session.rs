@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::front_channel;
 use super::hint::{self, Hinted};
-use super::{Browser, LONGEST_CHALLENGE, asks_first, open, seen_by};
+use super::{Browser, LONGEST_CHALLENGE, asks_first, open, present, seen_by};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId};
@@ -12,7 +12,7 @@ use crate::oauth::params::Params;
 use crate::oauth::response_mode::{self, ResponseMode};
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
-use crate::store::session::{EndedSession, Session};
+use crate::store::session::{EndedSession, Session, SessionKey};
 
 /// Where the browser goes when the session has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,17 +73,14 @@ impl Logout {
 }
 
 /// The logout endpoint.
-pub async fn end_session(app: &App, params: &Params, browser: &Browser, session: Option<SessionId>) -> Result<Ended> {
+pub async fn end_session(app: &App, params: &Params, browser: &Browser, session: Option<SessionKey>) -> Result<Ended> {
     let now = app.clock.now();
     if params.repeated().is_some() {
         return Err(ErrorCode::InvalidRequest.because("A parameter is given more than once."));
     }
     let hint = hinted(app, params, now).await?;
     let (farewell, waits) = farewell(app, params, hint.as_ref()).await?;
-    let current = match session {
-        Some(id) => app.store.session(id, now).await?,
-        None => None,
-    };
+    let current = present(app, session, now).await?;
     if let Some(hinted) = &hint {
         let named = named_session(app, hinted, current.as_ref())?;
         if is_proven(app, hinted, named).await? {
@@ -168,7 +165,7 @@ pub async fn after_logout(
     app: &App,
     verifier: &str,
     browser: Option<&Browser>,
-    session: Option<SessionId>,
+    session: Option<SessionKey>,
 ) -> Result<SignedOut> {
     let logout = opened(app, Kind::LogoutVerifier, verifier, browser).await?;
     finish(app, logout, session).await
@@ -265,14 +262,15 @@ pub async fn end(
     app: &App,
     challenge: &str,
     browser: Option<&Browser>,
-    session: Option<SessionId>,
+    session: Option<SessionKey>,
 ) -> Result<SignedOut> {
     let logout = opened(app, Kind::LogoutChallenge, challenge, browser).await?;
     finish(app, logout, session).await
 }
 
-async fn finish(app: &App, logout: Logout, session: Option<SessionId>) -> Result<SignedOut> {
+async fn finish(app: &App, logout: Logout, session: Option<SessionKey>) -> Result<SignedOut> {
     let ending = app.ending(app.clock.now());
+    let session = present(app, session, ending.now).await?.map(|session| session.id);
     let mut ended = Vec::new();
     if let Some(named) = logout.named {
         ended.extend(app.store.end_session(named, ending).await?);

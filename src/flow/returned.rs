@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::{Browser, Flow, Outcome, answer, asks_first, consent, elsewhere, handled, held, proven_client, step};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::id::SessionId;
 use crate::oauth::ErrorCode;
 use crate::oauth::authorization_request::Refused;
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::decision::{Decision, How};
+use crate::store::session::{Place, SessionKey};
 
 /// The browser is back, and the login was decided.
 pub struct AfterLogin {
@@ -23,15 +23,15 @@ pub struct AfterLogin {
 /// A session that another app has begun or kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begun {
-    pub session: SessionId,
+    pub session: SessionKey,
     /// How long the browser keeps it; `None`: until it is closed.
     pub life: Option<Duration>,
 }
 
 /// The visit with a `login_verifier`: the login was decided.
-pub async fn after_login(app: &App, verifier: &str, browser: Option<&Browser>) -> AfterLogin {
+pub async fn after_login(app: &App, verifier: &str, browser: Option<&Browser>, place: &Place) -> AfterLogin {
     let mut begun = None;
-    let outcome = used_login(app, verifier, browser, &mut begun).await;
+    let outcome = used_login(app, verifier, browser, place, &mut begun).await;
     AfterLogin { outcome, begun }
 }
 
@@ -39,11 +39,12 @@ async fn used_login(
     app: &App,
     verifier: &str,
     browser: Option<&Browser>,
+    place: &Place,
     begun: &mut Option<Begun>,
 ) -> Result<Outcome, Refused> {
     let now = app.clock.now();
     let Returned { mut flow, client, unseen } = resume(app, Kind::LoginVerifier, verifier, browser, now).await?;
-    let decided = app.store.use_login(flow.id, flow.answer.as_deref(), now).await;
+    let decided = app.store.use_login(flow.id, flow.answer.as_deref(), place, now).await;
     let (login, is_first) = match decided.map_err(|error| flow.back(error.into()))? {
         Some((Decision::Accepted(login), is_first)) => (login, is_first),
         Some((Decision::Rejected { error, description }, _)) => return rejected(flow, unseen, error, description),
@@ -69,7 +70,7 @@ pub async fn after_consent(
     app: &App,
     verifier: &str,
     browser: Option<&Browser>,
-    session: Option<SessionId>,
+    session: Option<SessionKey>,
 ) -> Result<Outcome, Refused> {
     let now = app.clock.now();
     let Returned { flow, client, unseen } = resume(app, Kind::ConsentVerifier, verifier, browser, now).await?;

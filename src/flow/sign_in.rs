@@ -1,11 +1,12 @@
 //! Signing in by password, for the built-in login page.
 
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Browser, Flow, handled, proven_client, url};
+use super::visitor::Visitor;
+use super::{Browser, Flow, account, handled, proven_client, url};
 use crate::app::App;
-use crate::attempts::{TooMany, household};
+use crate::attempts::TooMany;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::oauth::acr;
@@ -17,21 +18,27 @@ use crate::seal::Kind;
 use crate::secret::Secret;
 use crate::store::client::Client;
 use crate::store::db::Json;
-use crate::store::decision::{Decision, How, LoginDecision};
+use crate::store::decision::Decision;
 use crate::store::interaction::By;
-use crate::store::session::Session;
+use crate::store::session::{Entered, Session, SessionKey};
 use crate::store::user::{User, canonical};
 
-/// What a login page shows.
-pub struct LoginPage {
-    pub client: Arc<Client>,
-    pub request: AuthorizationRequest,
+/// What a login page shows: the client that has asked for the login, and with what; nothing where a page of ours has.
+pub struct LoginPage(pub Option<(Arc<Client>, AuthorizationRequest)>);
+
+/// What is typed on it.
+pub struct Credentials<'a> {
+    pub name: &'a str,
+    pub password: &'a Secret,
+    /// "Keep me signed in."
+    pub remember: bool,
 }
 
 /// Somebody is signed in.
 pub struct SignedIn {
-    pub session: SessionId,
-    pub remembered: bool,
+    pub session: SessionKey,
+    /// How long the browser keeps it; `None`: until it is closed.
+    pub life: Option<Duration>,
     /// The browser, now known to the account.
     pub browser: Browser,
     pub redirect_to: String,
@@ -54,37 +61,55 @@ impl<E: Into<Error>> From<E> for SignInFailure {
     }
 }
 
+/// Where a login leads.
+enum Goal {
+    /// To the client that has asked for it.
+    Client(Box<Flow>, Arc<Client>),
+    /// To the account page.
+    Account(account::Login),
+}
+
+impl Goal {
+    async fn open(app: &App, challenge: &str, browser: Option<&Browser>, now: Timestamp) -> Result<Self> {
+        if let Some(login) = account::Login::open(app, challenge, browser, now).await? {
+            return Ok(Self::Account(login));
+        }
+        let flow = Flow::open(app, Kind::LoginChallenge, challenge, browser, now).await?;
+        let client = proven_client(app, &flow.request).await?;
+        Ok(Self::Client(Box::new(flow), client))
+    }
+
+    /// The name by which it knows the browser.
+    fn browser(&self) -> [u8; 16] {
+        match self {
+            Self::Client(flow, _) => flow.browser,
+            Self::Account(login) => login.browser,
+        }
+    }
+}
+
 /// Opens a login challenge for its page.
 pub async fn login_page(app: &App, challenge: &str, browser: Option<&Browser>) -> Result<LoginPage> {
-    let flow = Flow::open(app, Kind::LoginChallenge, challenge, browser, app.clock.now()).await?;
-    let client = proven_client(app, &flow.request).await?;
-    Ok(LoginPage { client, request: flow.request })
+    Ok(LoginPage(match Goal::open(app, challenge, browser, app.clock.now()).await? {
+        Goal::Client(flow, client) => Some((client, flow.request)),
+        Goal::Account(_) => None,
+    }))
 }
 
 /// Judges a name and a password. Attempts count from before the password is looked at until it was right.
 pub async fn sign_in(
     app: &App,
     challenge: &str,
-    browser: Option<&Browser>,
-    name: &str,
-    password: &Secret,
-    remember: bool,
-    address: IpAddr,
+    visitor: &Visitor,
+    given: Credentials<'_>,
 ) -> Result<SignedIn, SignInFailure> {
     let now = app.clock.now();
-    let flow = Flow::open(app, Kind::LoginChallenge, challenge, browser, now).await?;
-    proven_client(app, &flow.request).await?;
-    let by_address = app.guard.per_address.begin(household(address)).await.map_err(SignInFailure::TooMany)?;
-    let user = app.store.user_by_name(name).await?;
-    // A device where the account has signed in before has a budget of its own: strangers can not lock its owner out.
-    let known = user.as_ref().is_some_and(|user| browser.is_some_and(|browser| browser.knows(&user.id)));
-    let account = user.as_ref().map_or_else(|| canonical(name), |user| user.id.to_string());
-    let by_account = match known {
-        true => app.guard.per_account.begin((account, flow.browser)).await,
-        false => app.guard.per_account.begin(account).await,
-    }
-    .map_err(SignInFailure::TooMany)?;
-    let user = check(app, user, password).await?;
+    let goal = Goal::open(app, challenge, visitor.browser.as_ref(), now).await?;
+    let by_address = visitor.attempt(app).await?;
+    let user = app.store.user_by_name(given.name).await?;
+    let account = user.as_ref().map_or_else(|| canonical(given.name), |user| user.id.to_string());
+    let guess = visitor.guess(app, by_address, account, user.as_ref().map(|user| &user.id), goal.browser()).await?;
+    let user = check(app, user, given.password).await?;
 
     let session = Session {
         id: SessionId::new(now),
@@ -93,36 +118,46 @@ pub async fn sign_in(
         authenticated_at: now.max(user.tokens_valid_from),
         acr: Some(acr::PASSWORD.to_owned()),
         amr: Json(vec!["pwd".to_owned()]),
-        remembered: remember,
+        remembered: given.remember,
         created_at: now,
-        expires_at: now + session_life(app, remember),
+        expires_at: now + session_life(app, given.remember),
         identity_provider_session_id: None,
-        user_agent: None,
-        address: None,
+        user_agent: visitor.place.user_agent.clone(),
+        address: visitor.place.address.clone(),
         used_at: None,
     };
-    if !app.store.insert_session(&session, &user).await? {
-        return Err(SignInFailure::Wrong);
-    }
-    by_account.succeeded();
-    by_address.succeeded();
-    let login = Decision::Accepted(LoginDecision { session: session.id, how: How::Here, context: None, forced: None });
-    if !app.store.decide_login(flow.decided(app, Some(&user.id), By::Page), &login).await? {
-        // A flow that is decided twice leaves no second session behind.
-        app.store.end_session(session.id, app.ending(now)).await?;
-        return Err(handled().into());
-    }
-    let mut browser = browser.cloned().unwrap_or_default().named(flow.browser);
+    let decided = match &goal {
+        Goal::Client(flow, _) => Some(flow.decided(app, Some(&user.id), By::Page)),
+        Goal::Account(_) => None,
+    };
+    let session = match app.store.sign_in(&session, &user, visitor.session, decided).await? {
+        Entered::In(session) => session,
+        Entered::Changed => return Err(SignInFailure::Wrong),
+        Entered::Handled => {
+            guess.was_right();
+            return Err(handled().into());
+        }
+    };
+    guess.was_right();
+    let mut browser = visitor.browser.clone().unwrap_or_default().named(goal.browser());
     browser.remember(&user.id);
     Ok(SignedIn {
-        session: session.id,
-        remembered: remember,
+        session: session.key(),
+        life: life(&session, now),
         browser,
-        redirect_to: url(app, path::AUTHORIZATION, "login_verifier", &verifier(app, &flow)?),
+        redirect_to: match &goal {
+            Goal::Client(flow, _) => url(app, path::AUTHORIZATION, "login_verifier", &verifier(app, flow)?),
+            Goal::Account(_) => account::address(app),
+        },
     })
 }
 
-fn session_life(app: &App, remember: bool) -> std::time::Duration {
+/// How long a browser keeps the session.
+pub(super) fn life(session: &Session, now: Timestamp) -> Option<Duration> {
+    session.remembered.then(|| session.expires_at.since(now))
+}
+
+fn session_life(app: &App, remember: bool) -> Duration {
     let remembered = app.config.ttl.authentication_session;
     if remember { remembered } else { remembered.min(app.config.accounts.unremembered_session) }
 }
@@ -138,7 +173,7 @@ async fn check(app: &App, user: Option<User>, password: &Secret) -> Result<User,
     Ok(user)
 }
 
-fn busy(error: PasswordError) -> Error {
+pub(super) fn busy(error: PasswordError) -> Error {
     ErrorCode::TemporarilyUnavailable
         .because("Too many people are signing in at the moment. Please try again.")
         .retry_after(2)
@@ -154,10 +189,12 @@ async fn rehash(app: &App, user: &User, password: &Secret) {
     }
 }
 
-/// The person turns back: the client is told so.
+/// The person turns back: the client is told so. From a page of ours there is nobody to tell.
 pub async fn refuse_login(app: &App, challenge: &str, browser: Option<&Browser>) -> Result<String> {
-    let now: Timestamp = app.clock.now();
-    let flow = Flow::open(app, Kind::LoginChallenge, challenge, browser, now).await?;
+    let flow = match Goal::open(app, challenge, browser, app.clock.now()).await? {
+        Goal::Client(flow, _) => flow,
+        Goal::Account(_) => return Ok(app.config.urls.public.clone()),
+    };
     let login = Decision::Rejected {
         error: ErrorCode::AccessDenied.as_str().to_owned(),
         description: "The person did not sign in.".to_owned(),

@@ -7,12 +7,14 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
 
 use super::browser_state::BrowserState;
+use super::client_address::ClientAddress;
+use super::place;
 use crate::app::App;
 use crate::config::{self, Config};
-use crate::flow::Browser;
-use crate::id::SessionId;
+use crate::flow::{Browser, Visitor};
 use crate::oauth::Result;
 use crate::seal::Kind;
+use crate::store::session::SessionKey;
 
 /// A year: browsers keep no cookie longer than 400 days.
 const BROWSER_LIFE: time::Duration = time::Duration::days(365);
@@ -27,10 +29,20 @@ const MOST_TABS: usize = 16;
 #[derive(Debug, Default)]
 pub struct Cookies {
     pub browser: Option<Browser>,
-    pub session: Option<SessionId>,
+    pub session: Option<SessionKey>,
 }
 
 impl Cookies {
+    /// Whoever has sent them, from where.
+    pub fn visitor(&self, headers: &HeaderMap, address: ClientAddress) -> Visitor {
+        Visitor {
+            browser: self.browser.clone(),
+            session: self.session,
+            address: address.0,
+            place: place::of(headers, address),
+        }
+    }
+
     /// What does not open is not there.
     pub fn read(app: &App, headers: &HeaderMap) -> Result<Self> {
         let keys = app.keys.live()?;
@@ -106,17 +118,11 @@ pub fn set_tab(app: &App, browser: &Browser) -> Result<HeaderValue> {
     Ok(set(&app.config, &format!("{TAB}{}", browser.tab()), value, Some(life)))
 }
 
-/// The browser has this session from here on. One that is not remembered it forgets when it is closed.
-pub fn set_session(app: &App, answer: &mut HeaderMap, session: SessionId, remembered: bool) -> Result<()> {
-    let life = remembered.then_some(app.config.ttl.authentication_session);
-    set_session_for(app, answer, session, life, &BrowserState::new())
-}
-
-/// The same for a life that another app has chosen.
-pub fn set_session_for(
+/// The browser has this session from here on, for so long; one that has no life it forgets when it is closed.
+pub fn set_session(
     app: &App,
     answer: &mut HeaderMap,
-    session: SessionId,
+    session: SessionKey,
     life: Option<Duration>,
     state: &BrowserState,
 ) -> Result<()> {

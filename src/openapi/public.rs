@@ -197,6 +197,20 @@ fn registration(path: &'static str, [create, read, replace, end]: [&'static str;
 fn pages() -> Vec<Operation> {
     let page = |operation: Operation| operation.gives(Body::Html).for_people();
     vec![
+        page(get("/account", "showAccount", "Where a person is signed in, and what they have connected"))
+            .answers(302, "To the sign-in page, and back from there.", None)
+            .or(404, "`accounts.page` is `false`."),
+        page(post("/account", "submitAccount", "Ends what the person wants ended").form(&[
+            ("!form", "As the page has it."),
+            ("end_session", "A session."),
+            ("end_others", "All sessions but this one."),
+            ("disconnect", "A client: all that it was allowed."),
+            ("change_password", "The password, with the next three."),
+            ("current_password", "The password."),
+            ("new_password", "The new one."),
+            ("new_password_again", "The new one once more."),
+        ]))
+        .answers(303, "Back to the page.", None),
         page(get("/login", "showLogin", "The sign-in page").query(&[("login_challenge", "Required.")])),
         page(post("/login", "submitLogin", "Signs in").form(&[
             ("!login_challenge", "As the page has it."),

@@ -49,6 +49,20 @@ row! {
     }
 }
 
+row! {
+    /// What a client was allowed, of all its grants that are alive and of what is remembered.
+    #[derive(Clone, Debug)]
+    pub struct ConnectedClient {
+        pub client_id: ClientId,
+        pub scope: Scope,
+        /// The first of them.
+        pub since: Timestamp,
+    }
+}
+
+/// Clients and scopes of one person that are looked at.
+const MOST_CONNECTED: i64 = 1000;
+
 impl Consent {
     /// Both together. What was remembered for longer is not shortened where this one says the same; where it says less,
     /// or something else, neither outlasts the earlier end.
@@ -129,6 +143,30 @@ impl Store {
             session,
             before,
             most,
+        )
+    }
+
+    /// The clients that a person has connected, newest first, once for each scope: by grants that are alive, and by what is
+    /// remembered.
+    pub async fn connected_clients(&self, subject: &Subject, now: Timestamp) -> Result<Vec<ConnectedClient>> {
+        sql!(
+            self,
+            fetch_all,
+            "SELECT a.client_id, a.scope, MIN(a.since) AS since
+               FROM (SELECT g.client_id, g.scope, g.created_at AS since
+                       FROM grants g JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
+                      WHERE g.subject = $1 AND g.revoked_at IS NULL AND g.ends_at > $2 AND g.expires_at > $2
+                        AND (g.code_redeemed_at IS NOT NULL OR g.code_expires_at > $2)
+                        AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
+                                           AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))
+                      UNION ALL
+                     SELECT k.client_id, k.scope, k.granted_at
+                       FROM consents k JOIN clients c ON c.id = k.client_id
+                      WHERE k.subject = $1 AND (k.expires_at IS NULL OR k.expires_at > $2)) a
+              GROUP BY a.client_id, a.scope ORDER BY MAX(a.since) DESC, a.client_id LIMIT $3",
+            subject,
+            now,
+            MOST_CONNECTED,
         )
     }
 

@@ -4,9 +4,10 @@
 //! word is the one that the person has seen.
 
 use super::Store;
+use super::consent;
 use super::db::{Json, Result, Tx, row, sql};
 use super::decision::{ConsentDecision, Decision, How, LoginDecision};
-use super::{consent, session};
+use super::session::{self, Place};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, GrantId, Subject};
 
@@ -58,26 +59,37 @@ impl Decided<'_> {
     }
 }
 
-impl Store {
-    /// Records how the login was decided. `false`: there is a decision that stands.
-    pub async fn decide_login(&self, decided: Decided<'_>, login: &Decision<LoginDecision>) -> Result<bool> {
-        let rows = sql!(
-            self,
+/// The one statement, for a connection of its own or a transaction's.
+macro_rules! decide_login {
+    ($on:expr, $decided:ident, $login:ident) => {
+        sql!(
+            $on,
             execute,
             "INSERT INTO interactions (flow_id, login, expires_at, login_used_at, login_answer, subject, client_id)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (flow_id) DO UPDATE SET login = excluded.login, login_answer = excluded.login_answer,
                     subject = excluded.subject
               WHERE interactions.login_used_at IS NULL AND excluded.login_used_at IS NULL",
-            decided.flow,
-            Json(login),
-            decided.expires_at,
-            decided.used_at(),
-            decided.answer(),
-            decided.subject,
-            decided.client,
-        )?;
-        Ok(rows == 1)
+            $decided.flow,
+            Json($login),
+            $decided.expires_at,
+            $decided.used_at(),
+            $decided.answer(),
+            $decided.subject,
+            $decided.client,
+        )
+    };
+}
+
+/// Records how the login was decided, in the transaction of what follows from it.
+pub(super) async fn decide_login(tx: &mut Tx, decided: Decided<'_>, login: &Decision<LoginDecision>) -> Result<bool> {
+    Ok(decide_login!(tx, decided, login)? == 1)
+}
+
+impl Store {
+    /// Records how the login was decided. `false`: there is a decision that stands.
+    pub async fn decide_login(&self, decided: Decided<'_>, login: &Decision<LoginDecision>) -> Result<bool> {
+        Ok(decide_login!(self, decided, login)? == 1)
     }
 
     /// Records how the consent was decided. `login` is what a flow without a login page (the session was there) is
@@ -128,6 +140,7 @@ impl Store {
         &self,
         flow: GrantId,
         answer: Option<&str>,
+        place: &Place,
         now: Timestamp,
     ) -> Result<Option<(Decision<LoginDecision>, bool)>> {
         let Some(found) = self.interaction(flow).await? else { return Ok(None) };
@@ -154,7 +167,7 @@ impl Store {
             return Ok(found.map(|found| (found.login.0, false)));
         };
         if let Decision::Accepted(accepted) = &login {
-            begin_or_keep(&mut tx, accepted, now).await?;
+            begin_or_keep(&mut tx, accepted, place, now).await?;
         }
         tx.commit().await?;
         Ok(Some((login, true)))
@@ -188,13 +201,13 @@ impl Store {
     }
 }
 
-async fn begin_or_keep(tx: &mut Tx, login: &LoginDecision, now: Timestamp) -> Result<()> {
+async fn begin_or_keep(tx: &mut Tx, login: &LoginDecision, place: &Place, now: Timestamp) -> Result<()> {
     if let Some(forced) = &login.forced {
         consent::force_subject(tx, forced).await?;
     }
     match &login.how {
         How::Here => Ok(()),
-        How::Elsewhere(new) => session::begin_elsewhere(tx, login.session, new, now).await,
+        How::Elsewhere(new) => session::begin_elsewhere(tx, login.session, new, place, now).await,
         How::Kept(kept) => session::keep(tx, login.session, kept, now).await,
     }
 }

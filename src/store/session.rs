@@ -1,13 +1,19 @@
 //! Sessions: a person signed in, in one browser.
 
+mod beginning;
 mod ending;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::db::{Json, Result, Tx, row, sql};
-use super::decision::{KeptLogin, NewLogin};
-use super::user::User;
+use super::decision::KeptLogin;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId, Subject};
+pub use beginning::Entered;
+pub(super) use beginning::begin_elsewhere;
 pub(super) use ending::end_all;
 pub use ending::{EndedSession, Ending};
 
@@ -25,7 +31,7 @@ row! {
         pub expires_at: Timestamp,
         /// The session's id at the provider that another login app uses, as that app has said.
         pub identity_provider_session_id: Option<String>,
-        /// The browser that it began in, as it calls itself.
+        /// The browser that it was used in last, as it calls itself.
         pub user_agent: Option<String>,
         /// Where it was used last, and when; `None`: not since it began.
         pub address: Option<String>,
@@ -33,30 +39,32 @@ row! {
     }
 }
 
+impl Session {
+    pub fn key(&self) -> SessionKey {
+        SessionKey { id: self.id, authenticated_at: self.authenticated_at }
+    }
+}
+
+/// What opens a session: its id, and when its person signed in last. The cookie has both: one from before a later sign-in
+/// opens nothing, so that whoever has copied it gains nothing by that sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionKey {
+    pub id: SessionId,
+    pub authenticated_at: Timestamp,
+}
+
+/// Where a session is used, as far as a request tells. It is shown, and nothing is judged by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub user_agent: Option<String>,
+    pub address: Option<String>,
+}
+
 /// A page of a person's sessions.
 const PAGE: i64 = 100;
 
-/// Begins the session of a person whom another app has recognised, who needs no account here. One that has an account
-/// must not have been disabled or cut off since: such a session would be dead at once (`Store::session`).
-pub(super) async fn begin_elsewhere(tx: &mut Tx, id: SessionId, new: &NewLogin, now: Timestamp) -> Result<()> {
-    sql!(
-        tx,
-        execute,
-        "INSERT INTO sessions (id, subject, authenticated_at, acr, amr, remembered, created_at, expires_at,
-                identity_provider_session_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
-        id,
-        &new.subject,
-        new.authenticated_at,
-        new.acr.as_deref(),
-        Json(&new.amr),
-        new.remembered,
-        now,
-        new.expires_at,
-        new.identity_provider_session_id.as_deref(),
-    )?;
-    Ok(())
-}
+/// How often it is noted that a session is used.
+const NOTED_EVERY: Duration = Duration::from_mins(5);
 
 /// Changes what another app says of a session that it has found good enough; one that has ended stays so, and none ends
 /// earlier for it.
@@ -77,40 +85,6 @@ pub(super) async fn keep(tx: &mut Tx, id: SessionId, kept: &KeptLogin, now: Time
 }
 
 impl Store {
-    /// Begins a session for a person as they were when their password was looked at: not where they have been given
-    /// another, disabled or deleted since, which takes longer to find out than to do. The row is held meanwhile, so that
-    /// whoever does it at this moment finds the session.
-    pub async fn insert_session(&self, session: &Session, user: &User) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let unchanged = sql!(
-            &mut tx,
-            execute,
-            "UPDATE users SET tokens_valid_from = tokens_valid_from
-              WHERE id = $1 AND tokens_valid_from = $2 AND disabled = FALSE",
-            &user.id,
-            user.tokens_valid_from,
-        )?;
-        if unchanged == 0 {
-            return Ok(false);
-        }
-        sql!(
-            &mut tx,
-            execute,
-            "INSERT INTO sessions (id, subject, authenticated_at, acr, amr, remembered, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            session.id,
-            &session.subject,
-            session.authenticated_at,
-            session.acr.as_deref(),
-            &session.amr,
-            session.remembered,
-            session.created_at,
-            session.expires_at,
-        )?;
-        tx.commit().await?;
-        Ok(true)
-    }
-
     /// The session, if it has not ended and its user is neither disabled nor cut off.
     pub async fn session(&self, id: SessionId, now: Timestamp) -> Result<Option<Session>> {
         sql!(
@@ -122,6 +96,31 @@ impl Store {
             id,
             now,
         )
+    }
+
+    /// The session that a cookie opens.
+    pub async fn session_by(&self, key: SessionKey, now: Timestamp) -> Result<Option<Session>> {
+        Ok(self.session(key.id, now).await?.filter(|session| session.key() == key))
+    }
+
+    /// Notes that a session is used, and where; not again within a few minutes. One that has ended meanwhile stays so.
+    pub async fn session_was_used(&self, session: &Session, place: &Place, now: Timestamp) -> Result<()> {
+        let noted_before = now - NOTED_EVERY;
+        if session.used_at.unwrap_or(session.created_at) > noted_before {
+            return Ok(());
+        }
+        sql!(
+            self,
+            execute,
+            "UPDATE sessions SET used_at = $2, address = COALESCE($3, address), user_agent = COALESCE($4, user_agent)
+              WHERE id = $1 AND COALESCE(used_at, created_at) <= $5",
+            session.id,
+            now,
+            place.address.as_deref(),
+            place.user_agent.as_deref(),
+            noted_before,
+        )?;
+        Ok(())
     }
 
     /// Whether a client was given anything in this session.

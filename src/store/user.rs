@@ -5,9 +5,9 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::Store;
 use super::db::{Error, Json, Result, Tx, row, sql};
-use super::session::{self, Ending};
+use super::session::{self, Ending, SessionKey};
 use crate::clock::Timestamp;
-use crate::id::Subject;
+use crate::id::{SessionId, Subject};
 use crate::oauth::claims;
 
 row! {
@@ -139,6 +139,51 @@ impl Store {
         Ok(updated == 1)
     }
 
+    /// Gives a person whose password was looked at another one, and ends every grant and every session but the one in which
+    /// they do it, which goes on as if they had signed in again. `None`: the password or the session is another by now. Of
+    /// any number at once one does it.
+    pub async fn change_password(
+        &self,
+        user: &User,
+        hash: &str,
+        kept: SessionKey,
+        ending: Ending,
+    ) -> Result<Option<SessionKey>> {
+        let mut tx = self.begin().await?;
+        let valid_from: Option<Timestamp> = sql!(
+            &mut tx,
+            scalar_optional,
+            "UPDATE users SET password_hash = $3, updated_at = $4,
+                    tokens_valid_from = CASE WHEN tokens_valid_from >= CAST($4 AS BIGINT) THEN tokens_valid_from + 1
+                                             ELSE CAST($4 AS BIGINT) END
+              WHERE id = $1 AND tokens_valid_from = $2 AND disabled = FALSE
+             RETURNING tokens_valid_from",
+            &user.id,
+            user.tokens_valid_from,
+            hash,
+            ending.now,
+        )?;
+        let Some(valid_from) = valid_from else { return Ok(None) };
+        let authenticated_at: Option<Timestamp> = sql!(
+            &mut tx,
+            scalar_optional,
+            "UPDATE sessions SET authenticated_at = CASE WHEN authenticated_at >= CAST($4 AS BIGINT)
+                                                         THEN authenticated_at + 1 ELSE CAST($4 AS BIGINT) END
+              WHERE id = $1 AND subject = $2 AND authenticated_at = $3 AND expires_at > $5
+             RETURNING authenticated_at",
+            kept.id,
+            &user.id,
+            kept.authenticated_at,
+            valid_from,
+            ending.now,
+        )?;
+        let Some(authenticated_at) = authenticated_at else { return Ok(None) };
+        end_all(&mut tx, &user.id, Some(kept.id), ending).await?;
+        tx.commit().await?;
+        self.0.logout_tokens_due.notify_one();
+        Ok(Some(SessionKey { id: kept.id, authenticated_at }))
+    }
+
     /// Puts a hash with today's parameters in place of `old`; does nothing if the password was changed meanwhile.
     pub async fn rehash_password(&self, id: &Subject, old: &str, new: &str) -> Result<()> {
         sql!(self, execute, "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id, old, new)?;
@@ -178,7 +223,12 @@ async fn end_everything(tx: &mut Tx, id: &Subject, ending: Ending) -> Result<()>
         id,
         ending.now,
     )?;
-    session::end_all(tx, id, ending).await?;
+    end_all(tx, id, None, ending).await
+}
+
+/// Sessions but `kept`, and every grant.
+async fn end_all(tx: &mut Tx, id: &Subject, kept: Option<SessionId>, ending: Ending) -> Result<()> {
+    session::end_all(tx, id, kept, ending).await?;
     let (subject, now) = (id, ending.now);
     sql!(tx, execute, "UPDATE grants SET revoked_at = $2 WHERE subject = $1 AND revoked_at IS NULL", subject, now)?;
     Ok(())

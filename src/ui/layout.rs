@@ -18,11 +18,27 @@ pub struct Look<'a> {
 
 /// A whole document. `title` is the page's own part of the window title: the first thing that a screen reader says.
 pub(super) fn page(look: &Look<'_>, title: &str, main: &Markup) -> Markup {
-    page_with(look, title, &html! {}, main, &html! {})
+    document(look, title, false, main, &Around::default())
+}
+
+/// The same for a page that has lists.
+pub(super) fn wide_page(look: &Look<'_>, title: &str, main: &Markup) -> Markup {
+    document(look, title, true, main, &Around::default())
 }
 
 /// The same with more in its head, and more behind what is seen.
 pub(super) fn page_with(look: &Look<'_>, title: &str, head: &Markup, main: &Markup, unseen: &Markup) -> Markup {
+    document(look, title, false, main, &Around { head: Some(head), unseen: Some(unseen) })
+}
+
+/// What a page has besides what is seen.
+#[derive(Default)]
+struct Around<'a> {
+    head: Option<&'a Markup>,
+    unseen: Option<&'a Markup>,
+}
+
+fn document(look: &Look<'_>, title: &str, wide: bool, main: &Markup, around: &Around<'_>) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -35,15 +51,15 @@ pub(super) fn page_with(look: &Look<'_>, title: &str, head: &Markup, main: &Mark
                 title { (title) " · " (look.title) }
                 link rel="stylesheet" href={ (look.base) "/ui/hydrant.css?v=" (style::version(look.accent)) };
                 link rel="icon" type="image/svg+xml" href={ (look.base) "/ui/icon.svg?v=" (style::version(look.accent)) };
-                (head)
+                @if let Some(head) = around.head { (head) }
             }
             body {
                 header.brand {
                     (mark())
                     span { (look.title) }
                 }
-                main.card { (main) }
-                (unseen)
+                main.card.wide[wide] { (main) }
+                @if let Some(unseen) = around.unseen { (unseen) }
             }
         }
     }

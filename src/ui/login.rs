@@ -61,7 +61,12 @@ impl Login<'_> {
             input #password name="password" type="password" required autofocus[known]
                 autocomplete="current-password" aria-invalid=[invalid] aria-describedby=[described_by];
             (layout::checkbox("remember", "Keep me signed in on this device", self.remember))
-            (layout::answers("Sign in", "Cancel"))
+            @if self.client.is_some() {
+                (layout::answers("Sign in", "Cancel"))
+            } @else {
+                // Nobody waits for an answer.
+                button.primary #accept type="submit" name="action" value="accept" { "Sign in" }
+            }
         }
     }
 }

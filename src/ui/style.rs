@@ -206,6 +206,38 @@ button:hover, .button:hover { background: var(--tint); }
 a:not(.button) { color: var(--link); text-underline-offset: .15em; }
 a:not(.button):hover { text-decoration-thickness: 2px; }
 
+.wide { max-width: 44rem; }
+h2 { margin: 0; font-size: 1.125rem; line-height: 1.3; font-weight: 650; }
+section { display: flex; flex-direction: column; gap: .75rem; padding-top: 1.5rem; border-top: 1px solid var(--line); }
+section form { gap: .75rem; }
+section input[type=password] { margin-bottom: .375rem; }
+section label[for] { margin-bottom: -.375rem; }
+.notice { padding: .75rem 1rem; border: 1px solid var(--link); border-radius: .625rem; background: var(--tint); }
+.rows { list-style: none; }
+.row { display: flex; align-items: center; gap: 1rem; padding: .875rem 0; border-bottom: 1px solid var(--line); }
+.row:first-child { padding-top: .25rem; }
+.row:last-child { padding-bottom: 0; border: 0; }
+.rows + button { margin-top: .5rem; }
+.row .title { display: inline; }
+.row .logo { flex: none; align-self: flex-start; width: 2.75rem; height: 2.75rem; margin: .125rem 0 0; border-radius: .625rem; }
+.row .letter { font-size: 1.125rem; }
+.what { flex: 1; min-width: 0; }
+.badge {
+  display: inline-block; padding: 0 .5rem; border: 1px solid var(--line); border-radius: 1rem; background: var(--tint);
+  font-size: .8125rem; font-weight: 500; white-space: nowrap;
+}
+.small { flex: none; width: auto; min-height: 2.75rem; padding: .25rem .875rem; font-size: .9375rem; }
+details { display: flex; flex-direction: column; }
+details[open] summary { margin-bottom: .75rem; }
+details > form { margin-top: 1rem; }
+details > .alert { margin-bottom: .75rem; }
+summary { padding: .5rem 0; cursor: pointer; border-radius: .375rem; }
+summary h2 { display: inline; }
+@media (max-width: 34rem) {
+  .app { flex-wrap: wrap; }
+  .app .small { flex: 1 0 100%; }
+}
+
 .facts { padding-top: 1.25rem; border-top: 1px solid var(--line); color: var(--muted); font-size: .875rem; text-align: center; }
 .destination { color: var(--muted); font-size: .875rem; text-align: center; }
 p.unverified { margin: 0 0 1rem; padding: .625rem .75rem; border: 1px solid var(--line); border-radius: .5rem;

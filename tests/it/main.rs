@@ -2,6 +2,9 @@
 //! database, SQLite or what `HYDRANT_TEST_DATABASE` names; `layers` and `statements` read the source itself.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
+mod account;
+mod account_password;
+mod account_sessions;
 mod admin_access;
 mod admin_clients;
 mod admin_clients_change;
@@ -25,6 +28,7 @@ mod changed_meanwhile;
 mod claims_parameter;
 mod cli;
 mod cli_clients;
+mod cli_sessions;
 mod client_assertion;
 mod client_assertion_form;
 mod client_authentication;

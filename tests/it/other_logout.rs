@@ -180,6 +180,7 @@ async fn sessions_are_listed() {
     assert_eq!((&one["subject"], &one["remember"]), (&json!("alice@crm"), &json!(true)));
     assert_eq!(one["identity_provider_session_id"], "idp-7");
     assert_eq!(one["authenticated_at"], server.clock.now().rfc3339());
+    assert_eq!((&one["address"], one.get("used_at")), (&json!("127.0.0.1"), None));
     assert!(!listed.to_string().contains("null"), "{listed}");
     let page = list("?subject=alice@crm&page_size=1").await;
     assert_eq!(page.json().as_array().unwrap().len(), 1);

@@ -12,6 +12,9 @@ async fn pages(server: &Server) -> Vec<(&'static str, Answer)> {
     let failed = browser.submit_login(&login, "alice", "wrong").await;
     let consent = browser.login(&login, "alice", PASSWORD, false).await;
     browser.consent(&consent, &["openid"], false).await;
+    server.signed_in("alice").await;
+    let account = browser.account("alice").await;
+    let unchanged = browser.press(&account, "change_password", "true").await;
     let logout = browser.get(&server.url("/oauth2/sessions/logout")).await;
     let logout = browser.follow(logout).await;
     let done = browser.get(&server.url("/logout/done")).await;
@@ -21,6 +24,8 @@ async fn pages(server: &Server) -> Vec<(&'static str, Answer)> {
         ("login", login),
         ("failed", failed),
         ("consent", consent),
+        ("account", account),
+        ("unchanged", unchanged),
         ("logout", logout),
         ("done", done),
         ("fault", fault),
@@ -152,6 +157,9 @@ async fn lc_40_fields_and_buttons_have_their_names() {
         let expected: &[&str] = match name {
             "login" | "failed" => &["email", "password", "remember", "accept", "reject"],
             "consent" => &["openid", "profile", "remember", "accept", "reject", "switch"],
+            "account" | "unchanged" => {
+                &["sign-out", "end-others", "current_password", "new_password", "new_password_again", "change-password"]
+            }
             "logout" => &["accept", "reject"],
             _ => &[],
         };

@@ -1,6 +1,6 @@
 //! Sessions: how long they last, what ends them, and what ends with them.
 
-use crate::support::{Answer, Authorize, Browser, PASSWORD, Server, Tokens};
+use crate::support::{Answer, Authorize, Browser, PASSWORD, Server, Tokens, race};
 
 const OFFLINE: &str = "openid offline_access";
 
@@ -47,18 +47,134 @@ async fn a_session_has_an_end() {
     }
 }
 
-/// The session id is another at every login: who knew the old one knows nothing.
+async fn sign_in_again(browser: &mut Browser<'_>, username: &str) -> Answer {
+    let page = browser.authorize(&Authorize::web().set("prompt", "login")).await;
+    browser.login(&page, username, PASSWORD, false).await
+}
+
+/// The cookie is another at every login: who has copied the one before has nothing of it. The session is the same, and
+/// what others were given in it lives on.
 #[tokio::test]
-async fn every_login_has_a_session_of_its_own() {
+async fn lc_32_a_login_goes_on_with_the_session_under_another_cookie() {
     let server = Server::start().await;
     let mut browser = server.signed_in("alice").await;
-    let before = browser.cookie("session").unwrap().to_owned();
+    let first = tokens(&server, &mut browser, "openid").await;
+    let other = browser.code(&Authorize::of("two", "https://two.example/cb").set("scope", OFFLINE), "alice").await;
+    let other = server.redeem("two", &other, "https://two.example/cb", Some(crate::support::VERIFIER)).await.tokens();
+    let mut thief = browser.copy();
     let known = browser.cookie("browser").unwrap().len();
+    for seconds in [0, 100] {
+        server.pass(seconds);
+        let before = browser.cookie("session").unwrap().to_owned();
+        let answer = sign_in_again(&mut browser, "alice").await;
+        assert_ne!(browser.cookie("session").unwrap(), before, "also in the same millisecond");
+        assert_eq!(browser.cookie("browser").unwrap().len(), known, "the same browser, known to the same account");
+        let again = server.token(&answer.parameter("code").unwrap()).await.tokens().claims();
+        assert_eq!(again["sid"], first.claims()["sid"]);
+        assert_eq!(again["auth_time"].as_i64(), Some(server.clock.now().seconds()));
+        assert!(!is_signed_in(&mut thief).await, "a cookie from before is dead");
+    }
+    assert!(is_signed_in(&mut browser).await);
+    assert_eq!(server.database.count("sessions").await, 1);
+    assert_eq!(server.userinfo(&first.access_token).await.status, 200);
+    // OpenID Connect Core section 12.2: it is that of the original authentication.
+    let refreshed = server.refresh("two", other.refresh()).await.tokens().claims();
+    assert_eq!((&refreshed["auth_time"], &refreshed["sid"]), (&other.claims()["auth_time"], &other.claims()["sid"]));
+}
+
+/// Its end may move on and never back: who has chosen to stay signed in stays so.
+#[tokio::test]
+async fn a_login_ends_no_session_earlier() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let page = browser.authorize(&Authorize::web()).await;
+    browser.login(&page, "alice", PASSWORD, true).await;
+    sign_in_again(&mut browser, "alice").await;
+    server.pass(720 * 3600 - 1);
+    assert!(is_signed_in(&mut browser).await);
+    sign_in_again(&mut browser, "alice").await;
+    server.pass(12 * 3600 - 1);
+    assert!(is_signed_in(&mut browser).await);
+    server.pass(1);
+    assert!(!is_signed_in(&mut browser).await);
+}
+
+/// Somebody else begins a session of their own; the one before is left as it is.
+#[tokio::test]
+async fn somebody_elses_login_is_another_session() {
+    let server = Server::start().await;
+    let mut browser = server.signed_in("alice").await;
+    let mut of_alice = browser.copy();
+    let page = browser.authorize(&Authorize::web().set("prompt", "login")).await;
+    browser.login(&page, "bob", PASSWORD, false).await;
+    assert_eq!(server.database.count("sessions").await, 2);
+    assert!(is_signed_in(&mut of_alice).await && is_signed_in(&mut browser).await);
+}
+
+/// A session that has ended does not come back: the same person's next login is another one. Nor does a stolen cookie of
+/// before open a way into it.
+#[tokio::test]
+async fn a_session_that_has_ended_does_not_go_on() {
+    let server = Server::start().await;
+    let mut browser = server.signed_in("alice").await;
+    let first = tokens(&server, &mut browser, "openid").await;
+    let page = browser.authorize(&Authorize::web().set("prompt", "login")).await;
+    let mut stale = browser.copy();
+    browser.copy().logout().await;
+    let answer = browser.login(&page, "alice", PASSWORD, false).await;
+    let second = server.token(&answer.parameter("code").unwrap()).await.tokens();
+    assert_ne!(second.claims()["sid"], first.claims()["sid"]);
+    sign_in_again(&mut browser, "alice").await;
+    // With the cookie of the first, whose session is gone.
+    sign_in_again(&mut stale, "alice").await;
+    assert_eq!(server.database.count("sessions").await, 2);
+}
+
+/// A page that was answered before changes nothing: the browser stays signed in by the cookie that it has.
+#[tokio::test]
+async fn lc_08_a_login_that_was_sent_twice_leaves_the_session_as_it_is() {
+    let server = Server::start().await;
+    let mut browser = server.signed_in("alice").await;
     let page = browser.authorize(&Authorize::web().set("prompt", "login")).await;
     browser.login(&page, "alice", PASSWORD, false).await;
-    assert_ne!(browser.cookie("session").unwrap(), before);
-    assert_eq!(browser.cookie("browser").unwrap().len(), known, "the same browser, known to the same account");
-    assert_eq!(server.database.count("sessions").await, 2);
+    let before = browser.cookie("session").unwrap().to_owned();
+    browser.submit_login(&page, "alice", PASSWORD).await.assert_page(410, "already_handled");
+    assert_eq!(browser.cookie("session").unwrap(), before);
+    assert!(is_signed_in(&mut browser).await);
+    // In a browser where nobody is signed in by now either.
+    browser.cookies.retain(|name, _| !name.ends_with("session"));
+    browser.submit_login(&page, "alice", PASSWORD).await.assert_page(410, "already_handled");
+    assert_eq!(server.database.count("sessions").await, 1);
+}
+
+/// Of any number of logins at once in one browser one goes on with the session; the others come with a cookie that is dead
+/// by then, and begin their own. Each cookie opens what it was given for.
+#[tokio::test]
+async fn of_logins_at_once_one_goes_on_with_the_session() {
+    let server = Server::with(|config| {
+        config.limits.password_hashes = 8;
+        config.limits.login_per_account = 100;
+    })
+    .await;
+    let mut browser = server.signed_in("alice").await;
+    let mut challenges = Vec::new();
+    for _ in 0..32 {
+        let page = browser.authorize(&Authorize::web().set("prompt", "login")).await;
+        challenges.push(page.field("login_challenge"));
+    }
+    let answers = race(32, |racer| {
+        let fields = [("login_challenge", challenges[racer].as_str()), ("email", "alice"), ("password", PASSWORD)];
+        browser.submit(&server.url("/login"), &fields)
+    })
+    .await;
+    for answer in answers {
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        let mut tab = browser.copy();
+        tab.keep(&answer);
+        assert!(is_signed_in(&mut tab).await);
+    }
+    assert_eq!(server.database.count("sessions").await, 32);
+    assert!(!is_signed_in(&mut browser).await);
 }
 
 /// Two tabs of one browser go their ways side by side, also where the person signs in in both.

@@ -128,8 +128,8 @@ pub(in crate::flow) fn begun(how: &How, session: &Session, now: Timestamp) -> Op
     let life = session.expires_at.since(now);
     match how {
         How::Here => None,
-        How::Elsewhere(new) => Some(Begun { session: session.id, life: new.remembered.then_some(life) }),
-        How::Kept(kept) => kept.expires_at.map(|_| Begun { session: session.id, life: Some(life) }),
+        How::Elsewhere(new) => Some(Begun { session: session.key(), life: new.remembered.then_some(life) }),
+        How::Kept(kept) => kept.expires_at.map(|_| Begun { session: session.key(), life: Some(life) }),
     }
 }
 

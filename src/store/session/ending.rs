@@ -84,9 +84,20 @@ async fn end(tx: &mut Tx, id: SessionId, ending: Ending) -> Result<Option<EndedS
     Ok(ended)
 }
 
-/// All sessions of a person, in one transaction.
-pub(in crate::store) async fn end_all(tx: &mut Tx, subject: &Subject, ending: Ending) -> Result<()> {
-    let ids: Vec<(SessionId,)> = sql!(&mut *tx, fetch_all, "SELECT id FROM sessions WHERE subject = $1", subject)?;
+/// All sessions of a person but `kept`, in one transaction.
+pub(in crate::store) async fn end_all(
+    tx: &mut Tx,
+    subject: &Subject,
+    kept: Option<SessionId>,
+    ending: Ending,
+) -> Result<()> {
+    let ids: Vec<(SessionId,)> = sql!(
+        &mut *tx,
+        fetch_all,
+        "SELECT id FROM sessions WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR id <> $2)",
+        subject,
+        kept,
+    )?;
     for (id,) in ids {
         end(tx, id, ending).await?;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE, USER_AGENT};
 use url::Url;
 
 use super::requests::{Answer, Authorize};
@@ -12,11 +12,13 @@ use super::{PASSWORD, Server};
 pub struct Browser<'a> {
     server: &'a Server,
     pub cookies: HashMap<String, String>,
+    /// What it calls itself.
+    user_agent: Option<&'static str>,
 }
 
 impl Server {
     pub fn browser(&self) -> Browser<'_> {
-        Browser { server: self, cookies: HashMap::new() }
+        Browser { server: self, cookies: HashMap::new(), user_agent: None }
     }
 
     /// A browser in which this person is signed in and has let `web` have what it wants, remembered.
@@ -29,7 +31,13 @@ impl Server {
 
 impl Browser<'_> {
     pub fn copy(&self) -> Self {
-        Self { server: self.server, cookies: self.cookies.clone() }
+        Self { server: self.server, cookies: self.cookies.clone(), user_agent: self.user_agent }
+    }
+
+    /// A browser that says so in `User-Agent`.
+    pub fn calling_itself(mut self, user_agent: &'static str) -> Self {
+        self.user_agent = Some(user_agent);
+        self
     }
 
     fn cookie_header(&self) -> String {
@@ -41,6 +49,10 @@ impl Browser<'_> {
     /// One request; its cookies are kept.
     pub async fn send(&mut self, request: reqwest::RequestBuilder) -> Answer {
         let request = if self.cookies.is_empty() { request } else { request.header(COOKIE, self.cookie_header()) };
+        let request = match self.user_agent {
+            Some(user_agent) => request.header(USER_AGENT, user_agent),
+            None => request,
+        };
         let answer = Answer::of(request.send().await.unwrap()).await;
         self.keep(&answer);
         answer
@@ -68,6 +80,29 @@ impl Browser<'_> {
     pub fn visit(&self, url: &str) -> impl Future<Output = Answer> + Send + use<> {
         let request = self.server.http.get(url).header("accept", "text/html").header(COOKIE, self.cookie_header());
         async move { Answer::of(request.send().await.unwrap()).await }
+    }
+
+    /// The same of a form.
+    pub fn submit(&self, url: &str, fields: &[(&str, &str)]) -> impl Future<Output = Answer> + Send + use<> {
+        let request = self.server.http.post(url).form(fields).header("sec-fetch-site", "same-origin");
+        let request = request.header("accept", "text/html").header(COOKIE, self.cookie_header());
+        async move { Answer::of(request.send().await.unwrap()).await }
+    }
+
+    /// Opens the account page, by way of the login page where that comes up.
+    pub async fn account(&mut self, username: &str) -> Answer {
+        let answer = self.get(&self.server.url("/account")).await;
+        let answer = self.follow(answer).await;
+        match answer.has_field("login_challenge") {
+            true => self.login(&answer, username, PASSWORD, false).await,
+            false => answer,
+        }
+    }
+
+    /// Presses a button of the account page that `page` is.
+    pub async fn press(&mut self, page: &Answer, name: &str, value: &str) -> Answer {
+        let form = page.field("form");
+        self.post(&self.server.url("/account"), &[("form", &form), (name, value)]).await
     }
 
     /// Sends a form as a page of the server does.

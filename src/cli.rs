@@ -7,6 +7,7 @@ mod admin_token;
 mod check;
 mod client;
 pub mod demo;
+mod event;
 mod failure;
 mod health;
 mod input;
@@ -114,6 +115,8 @@ Examples:
     Key(key::Keys),
     /// Tokens: what one is worth, and ending it.
     Token(token::Tokens),
+    /// Events: who changed what by the admin API or the command line.
+    Event(event::Events),
     /// Admin tokens: who may call the admin API (`serve.admin.tokens`).
     AdminToken(admin_token::Tokens),
     /// Asks a running server whether it is healthy; for containers.
@@ -148,6 +151,7 @@ impl Cli {
             Command::User(args) => user::run(args, &global).await,
             Command::Key(args) => key::run(args, &global).await,
             Command::Token(args) => token::run(args, &global).await,
+            Command::Event(args) => event::run(args, &global).await,
             Command::AdminToken(args) => admin_token::run(args),
             Command::Health(args) => health::run(args, &global).await,
             Command::Version { format } => check::version(*format),

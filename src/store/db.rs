@@ -23,6 +23,7 @@ pub use column::Json;
 pub use statement::writes;
 pub(crate) use statement::{row, sql};
 
+use super::audit::Acting;
 use crate::config;
 
 /// Why the store did not do what it was asked.
@@ -190,8 +191,8 @@ impl Db {
 
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::new(Begun::Postgres(pool.begin().await?)),
+            Self::Sqlite { write, .. } => Tx::new(Begun::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
         })
     }
 
@@ -294,16 +295,34 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// A transaction. Dropping it rolls back.
-pub enum Tx {
+pub struct Tx {
+    begun: Begun,
+    acting: Option<Arc<Acting>>,
+}
+
+enum Begun {
     Postgres(Transaction<'static, Postgres>),
     Sqlite(Transaction<'static, Sqlite>),
 }
 
 impl Tx {
+    fn new(begun: Begun) -> Self {
+        Self { begun, acting: None }
+    }
+
+    pub(super) fn by(self, acting: Option<Arc<Acting>>) -> Self {
+        Self { acting, ..self }
+    }
+
+    /// The operator whose doing it is; `None`: the protocol's own.
+    pub(super) fn acting(&self) -> Option<Arc<Acting>> {
+        self.acting.clone()
+    }
+
     pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Postgres(tx) => tx.commit().await?,
-            Self::Sqlite(tx) => tx.commit().await?,
+        match self.begun {
+            Begun::Postgres(tx) => tx.commit().await?,
+            Begun::Sqlite(tx) => tx.commit().await?,
         }
         Ok(())
     }
@@ -311,9 +330,9 @@ impl Tx {
     /// The transaction's own connection, whatever the statement does.
     #[expect(clippy::unused_async, reason = "the sql! macro asks a pool and a transaction with the same words")]
     pub async fn place(&mut self, _writes: bool) -> Result<Place<'_>> {
-        Ok(match self {
-            Self::Postgres(tx) => Place::PostgresTx(tx),
-            Self::Sqlite(tx) => Place::SqliteTx(tx),
+        Ok(match &mut self.begun {
+            Begun::Postgres(tx) => Place::PostgresTx(tx),
+            Begun::Sqlite(tx) => Place::SqliteTx(tx),
         })
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
 mod admin_access;
+mod admin_audit;
 mod admin_clients;
 mod admin_clients_change;
 mod admin_clients_import;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::attempts::Attempts;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::id::{SessionId, Subject};
@@ -14,6 +14,7 @@ use crate::password::{Passwords, VerifiedSecrets};
 use crate::store::Store;
 use crate::store::audit::Actor;
 use crate::store::client::Client;
+use crate::store::session::Ending;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +62,12 @@ impl App {
     pub fn by(&self, name: String, request: Option<String>) -> Self {
         let actor = Actor { name, request, clock: self.clock.clone(), kept: self.config.ttl.admin_event };
         Self { store: self.store.by(actor), ..self.clone() }
+    }
+
+    /// How sessions end.
+    pub fn ending(&self, now: Timestamp) -> Ending {
+        let logout = &self.config.logout;
+        Ending { now, revokes: logout.revoke_grants, tells_for: logout.back_channel.retry_for }
     }
 
     /// Opens the store that the configuration names. Fails only where it names one that can not be.

@@ -8,6 +8,7 @@ mod document;
 pub mod duration;
 mod hook;
 mod load;
+mod logout;
 mod problem;
 mod raw;
 mod registration;
@@ -29,6 +30,7 @@ use url::Url;
 pub use self::admin_token::{AdminAccess, AdminToken};
 pub use self::hook::{ApiKey, ApiKeyPlace, Hook};
 pub use self::load::Loaded;
+pub use self::logout::{BackChannel, Logout};
 pub use self::problem::{Place, Problem};
 pub use self::registration::{Registration, TrustedIssuer, TrustedKeys, UntrustedRedirects};
 pub use self::schema::schema;
@@ -51,6 +53,7 @@ pub struct Config {
     pub strategies: Strategies,
     pub clients: Clients,
     pub accounts: Accounts,
+    pub logout: Logout,
     pub ui: Ui,
     pub keys: Keys,
     pub limits: Limits,

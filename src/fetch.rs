@@ -23,7 +23,7 @@ use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::{Client, RequestBuilder, redirect, retry};
+use reqwest::{Client, RequestBuilder, Response, redirect, retry};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
@@ -41,6 +41,10 @@ const CONNECT: Duration = Duration::from_secs(3);
 const TOTAL: Duration = Duration::from_secs(5);
 /// Calls at once. Each may hold a blocking thread for its look-up, and those are shared with password hashes.
 const AT_ONCE: usize = 64;
+
+const SKIPPING: Duration = Duration::from_millis(100);
+/// Of the answer to a notice as many bytes are read.
+const LONGEST_NOTICE: usize = 4096;
 
 /// Above 1024 most ports are fair; these speak protocols that an HTTP request has been mistaken for, or guard more than
 /// the web. Below, only the two of HTTP are.
@@ -168,22 +172,24 @@ impl Fetch {
         self.send(request, limit).await
     }
 
-    /// `application/x-www-form-urlencoded`, as back-channel logout and token requests want it.
-    pub async fn post_form(
-        &self,
-        url: &Url,
-        form: &[(&str, &str)],
-        limit: usize,
-        accept: &str,
-    ) -> Result<Fetched, FetchError> {
+    /// Tells somebody something by a form (`application/x-www-form-urlencoded`), within the time given. Only the status
+    /// counts: as much of the body is read as lets the connection be used again.
+    pub async fn notify(&self, url: &Url, form: &[(&str, &str)], within: Duration) -> Result<u16, FetchError> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = self
             .client(url)?
             .post(url.clone())
-            .header(ACCEPT, accept)
+            .header(ACCEPT, "*/*")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
-        self.send(request, limit).await
+        let call = async {
+            let _place = self.places.acquire().await;
+            let response = request.send().await.map_err(failure)?;
+            let status = response.status().as_u16();
+            skip(response, LONGEST_NOTICE).await;
+            Ok(status)
+        };
+        tokio::time::timeout(within, call).await.map_err(|_| FetchError::TimedOut)?
     }
 
     /// Whether the URL is one that could ever be called. Says nothing of what a name leads to: that may change, and is judged
@@ -289,6 +295,20 @@ fn failure(error: reqwest::Error) -> FetchError {
         source = inner.source();
     }
     if error.is_timeout() { FetchError::TimedOut } else { FetchError::Unreachable(error) }
+}
+
+/// Of an answer whose body does not count as much is read as a decent one has, so that its connection can be used again. One
+/// that goes on costs its connection and nothing else.
+async fn skip(mut response: Response, mut left: usize) {
+    let rest = async {
+        while let Ok(Some(chunk)) = response.chunk().await
+            && chunk.len() <= left
+        {
+            left -= chunk.len();
+        }
+    };
+    // Whether it ended changes nothing.
+    let _ = tokio::time::timeout(SKIPPING, rest).await;
 }
 
 /// No redirects, no proxies of the environment, no cookies, no decompression, no second try; and a name that says who we

@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn events_sort_in_the_order_of_their_making() {
         let ids = EventIds::default();
-        let at = |millis| Timestamp::from_millis(1_753_358_400_000 + millis);
+        let at = |millis: i64| Timestamp::from_millis(1_753_358_400_000 + millis);
         let mut made: Vec<_> = (0..5000).map(|_| ids.next(at(5)).to_string()).collect();
         made.push(ids.next(at(0)).to_string());
         made.push(ids.next(at(9)).to_string());

@@ -3,12 +3,14 @@
 mod access_token;
 mod authorization_response;
 mod id_token;
+mod logout_token;
 mod protection;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use authorization_response::{authorization_response, front_channel_life};
+pub use logout_token::logout_token;
 pub use protection::Protection;
 
 use serde_json::{Map, Value};

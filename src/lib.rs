@@ -37,6 +37,7 @@ pub mod registration;
 pub mod token;
 pub mod token_hook;
 
+pub mod backchannel_logout;
 pub mod flow;
 
 pub mod grant;

@@ -34,6 +34,7 @@ struct Inner {
     tokens: Counted<{ GrantType::ALL.len() }>,
     token_errors: Family<[(&'static str, &'static str); 2], Counter>,
     sign_ins: Counted<{ SignIn::ALL.len() }>,
+    deliveries: Counted<{ Delivery::ALL.len() }>,
     swept_rows: AtomicU64,
     panics: AtomicU64,
 }
@@ -62,6 +63,27 @@ impl SignIn {
     }
 }
 
+/// What came of an attempt to deliver a logout token.
+#[derive(Clone, Copy, Debug)]
+pub enum Delivery {
+    Delivered,
+    /// It is sent again.
+    Failed,
+    GivenUp,
+}
+
+impl Delivery {
+    const ALL: &[Self] = &[Self::Delivered, Self::Failed, Self::GivenUp];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
 impl Metrics {
     pub fn new(now: Timestamp) -> Self {
         let sizes = Arc::default();
@@ -73,6 +95,7 @@ impl Metrics {
             tokens: Counted::new("grant_type", std::array::from_fn(|at| GrantType::ALL[at].as_str())),
             token_errors: Family::default(),
             sign_ins: Counted::new("outcome", std::array::from_fn(|at| SignIn::ALL[at].as_str())),
+            deliveries: Counted::new("outcome", std::array::from_fn(|at| Delivery::ALL[at].as_str())),
             swept_rows: AtomicU64::default(),
             panics: AtomicU64::default(),
         }))
@@ -101,6 +124,10 @@ impl Metrics {
 
     pub fn sign_in(&self, outcome: SignIn) {
         self.0.sign_ins.count(outcome.as_str());
+    }
+
+    pub fn delivery(&self, outcome: Delivery) {
+        self.0.deliveries.count(outcome.as_str());
     }
 
     pub fn swept(&self, rows: u64) {

@@ -12,6 +12,7 @@ pub mod id_token;
 pub mod interaction;
 pub mod jwt_bearer;
 pub mod jwt_claims;
+pub mod logout_token;
 pub mod params;
 pub mod pkce;
 pub mod redirect_uri;

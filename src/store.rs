@@ -13,6 +13,7 @@ mod events;
 pub mod grant;
 pub mod interaction;
 pub mod key;
+pub mod logout_token;
 pub mod migration;
 pub mod registration_token;
 pub mod replay;
@@ -40,6 +41,7 @@ struct Inner {
     lanes: grant::Lanes,
     clients: client::Memory,
     keys_changed: Notify,
+    logout_tokens_due: Notify,
     event_ids: Arc<EventIds>,
 }
 
@@ -52,6 +54,7 @@ impl Store {
             db,
             clients: client::Memory::default(),
             keys_changed: Notify::new(),
+            logout_tokens_due: Notify::new(),
             event_ids: Arc::default(),
         };
         let store = Self(Arc::new(inner), None);

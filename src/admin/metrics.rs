@@ -19,6 +19,10 @@ pub async fn on_get(State(app): State<App>) -> impl IntoResponse {
     let asked = Instant::now();
     let up = tokio::time::timeout(PATIENCE, app.store.ping()).await.is_ok_and(|answered| answered.is_ok());
     let ping = asked.elapsed();
+    let pending = match up {
+        true => tokio::time::timeout(PATIENCE, app.store.pending_logout_tokens()).await.ok().and_then(Result::ok),
+        false => None,
+    };
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let (running, waiting) = app.guard.passwords.load();
     let readings = Readings {
@@ -26,6 +30,7 @@ pub async fn on_get(State(app): State<App>) -> impl IntoResponse {
         connections: app.store.connections(),
         max_connections: app.store.max_connections(),
         ping_seconds: up.then_some(ping.as_secs_f64()),
+        pending_logout_tokens: pending,
         store_failures: Store::failures(),
         hashes: (number(running), number(waiting)),
         max_hashes: number(app.config.limits.password_hashes),

@@ -169,7 +169,7 @@ pub async fn on_list_consents(State(app): State<App>, RawQuery(query): RawQuery)
 /// Exactly one of: a subject with a client, a subject with `all=true`, one consent. Never all people's.
 pub async fn on_revoke_consents(Admin(app): Admin, RawQuery(query): RawQuery) -> Result<StatusCode, JsonError> {
     let params = page::query(query.as_deref())?;
-    let now = app.clock.now();
+    let ending = app.ending(app.clock.now());
     let all = match params.get("all") {
         None | Some("false") => false,
         Some("true") => true,
@@ -177,10 +177,10 @@ pub async fn on_revoke_consents(Admin(app): Admin, RawQuery(query): RawQuery) ->
     };
     let revoked = match (params.get("subject"), params.get("client"), params.get("consent_request_id"), all) {
         (Some(subject), Some(client), None, false) => {
-            app.store.revoke_consents(&Subject::new(subject), Some(&ClientId::new(client)), now).await?
+            app.store.revoke_consents(&Subject::new(subject), Some(&ClientId::new(client)), ending).await?
         }
-        (Some(subject), None, None, true) => app.store.revoke_consents(&Subject::new(subject), None, now).await?,
-        (None, None, Some(id), false) => app.store.revoke_consent(id, now).await?,
+        (Some(subject), None, None, true) => app.store.revoke_consents(&Subject::new(subject), None, ending).await?,
+        (None, None, Some(id), false) => app.store.revoke_consent(id, ending).await?,
         _ => {
             return Err(ErrorCode::InvalidRequest
                 .because("Invalid combination of query parameters: give subject and client, subject and all=true, or consent_request_id.")
@@ -204,12 +204,12 @@ pub async fn on_list_logins(State(app): State<App>, RawQuery(query): RawQuery) -
 /// One session, or all of a person; with them go the tokens that were not meant to outlive them. Never all people's.
 pub async fn on_revoke_logins(Admin(app): Admin, RawQuery(query): RawQuery) -> Result<StatusCode, JsonError> {
     let params = page::query(query.as_deref())?;
-    let now = app.clock.now();
+    let ending = app.ending(app.clock.now());
     let ended = match (params.get("subject"), params.get("sid")) {
-        (Some(subject), None) => app.store.end_sessions_of(&Subject::new(subject), now).await?,
+        (Some(subject), None) => app.store.end_sessions_of(&Subject::new(subject), None, ending).await?,
         // Who names a session that is not there has it as it should be.
         (None, Some(sid)) => match sid.parse() {
-            Ok(sid) => u64::from(app.store.end_session(sid, now).await?),
+            Ok(sid) => u64::from(app.store.end_session(sid, ending).await?.is_some()),
             Err(_) => 0,
         },
         _ => return Err(ErrorCode::InvalidRequest.because("Give either subject or sid.").into()),

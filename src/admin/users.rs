@@ -148,7 +148,8 @@ pub async fn replace(app: &App, id: &Subject, input: Input) -> Result<Shown> {
         Some(password) => Some(hash(app, password).await?),
         None => None,
     };
-    let updated = app.store.update_user(&user, hash.as_deref(), now).await.map_err(taken)?.ok_or_else(unknown)?;
+    let ending = app.ending(now);
+    let updated = app.store.update_user(&user, hash.as_deref(), ending).await.map_err(taken)?.ok_or_else(unknown)?;
     tracing::info!(subject = %id, disabled = updated.disabled, new_password = password.is_some(), "a user was updated");
     Ok(updated.into())
 }
@@ -157,7 +158,7 @@ pub async fn replace(app: &App, id: &Subject, input: Input) -> Result<Shown> {
 pub async fn set_password(app: &App, id: &Subject, password: &Secret) -> Result<()> {
     found(app, id).await?;
     let hash = hash(app, password).await?;
-    if !app.store.set_password(id, &hash, app.clock.now()).await? {
+    if !app.store.set_password(id, &hash, app.ending(app.clock.now())).await? {
         return Err(unknown());
     }
     tracing::info!(subject = %id, "a user's password was set");
@@ -167,7 +168,7 @@ pub async fn set_password(app: &App, id: &Subject, password: &Secret) -> Result<
 /// Deletes a person with sessions, consents and tokens. The id is never given again.
 pub async fn delete(app: &App, id: &Subject) -> Result<()> {
     found(app, id).await?;
-    if !app.store.delete_user(id, app.clock.now()).await? {
+    if !app.store.delete_user(id, app.ending(app.clock.now())).await? {
         return Err(unknown());
     }
     tracing::info!(subject = %id, "a user was deleted");

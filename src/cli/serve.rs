@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::listener::{self, Address, Drain};
 use crate::store::migration::Schema;
-use crate::{client_secret, keys, router};
+use crate::{backchannel_logout, client_secret, keys, router};
 
 /// How often rows that have expired are taken.
 const SWEEP: Duration = Duration::from_mins(1);
@@ -84,8 +84,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     let preparation = tokio::spawn(prepare(app.clone(), announce));
     let mut background = JoinSet::new();
     // Not before the schema is known to be ours: a database of another version is left alone.
-    let (follower, sweeper, resealer) = (app.clone(), app.clone(), app.clone());
-    let (mut first, mut second, mut third) = (ready.clone(), ready.clone(), ready.clone());
+    let (follower, sweeper, resealer, messenger) = (app.clone(), app.clone(), app.clone(), app.clone());
+    let (mut first, mut second, mut third, mut fourth) = (ready.clone(), ready.clone(), ready.clone(), ready.clone());
     background.spawn(async move {
         if first.wait_for(|ready| *ready).await.is_ok() {
             follower.keys.follow(follower.store, follower.clock).await;
@@ -99,6 +99,11 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     background.spawn(async move {
         if third.wait_for(|ready| *ready).await.is_ok() {
             reseal(resealer).await;
+        }
+    });
+    background.spawn(async move {
+        if fourth.wait_for(|ready| *ready).await.is_ok() {
+            backchannel_logout::deliver(messenger).await;
         }
     });
     Ok(Running { public: public_address, admin: admin_address, app, drain, servers, preparation, background, ready })

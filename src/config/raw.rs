@@ -5,6 +5,7 @@
 //! is `Config`, which `rules.rs` makes.
 
 mod hook;
+mod logout;
 mod openid;
 mod registration;
 mod serve;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::hook::{Hook, HookAuth};
+pub use self::logout::Logout;
 pub use self::openid::{IdToken, Oidc, SubjectIdentifiers};
 pub use self::registration::Registration;
 pub use self::serve::{Cookies, Cors, Pem, Serve, Tls};
@@ -26,7 +28,7 @@ use super::value::{Lifetime, LogLevel};
 use super::{AccessTokenStrategy, LogFormat, ResponseType, ScopeClaim, ScopeStrategy};
 use crate::secret::Secret;
 
-/// The configuration of Hydrant: Ory Hydra's key tree, and `database`, `accounts`, `ui`, `keys`, `limits`.
+/// The configuration of Hydrant: Ory Hydra's key tree, and `database`, `accounts`, `logout`, `ui`, `keys`, `limits`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(title = "Hydrant")]
 pub struct Raw {
@@ -48,6 +50,7 @@ pub struct Raw {
     pub strategies: Strategies,
     pub clients: Clients,
     pub accounts: Accounts,
+    pub logout: Logout,
     pub ui: Ui,
     pub keys: Keys,
     pub limits: Limits,

@@ -4,6 +4,7 @@ mod cookies;
 mod hook;
 mod keys;
 mod listener;
+mod logout;
 mod registration;
 mod secrets;
 mod urls;
@@ -46,6 +47,7 @@ pub fn build(raw: &Raw, check: &mut Check) -> Config {
         strategies: strategies(&raw.strategies, check),
         clients: clients(&raw.clients.http, check),
         accounts: accounts(&raw.accounts, check),
+        logout: logout::build(&raw.logout, check),
         ui: ui(&raw.ui, check),
         keys: keys::build(&raw.keys, &raw.webfinger.jwks, check),
         limits: limits(&raw.limits, check),

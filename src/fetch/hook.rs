@@ -9,7 +9,7 @@ use reqwest::{Client, Request, Response, StatusCode};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;
 
-use super::{Fetch, FetchError, failure};
+use super::{Fetch, FetchError, failure, skip};
 use crate::config::{ApiKey, ApiKeyPlace, Hook};
 
 /// Calls at once. What waits for a place waits within its own time, and holds nothing meanwhile.
@@ -17,7 +17,6 @@ const AT_ONCE: usize = 128;
 /// Sixteen times what a hook may say.
 const LONGEST: usize = 256 * 1024;
 const LONGEST_ERROR: usize = 8 * 1024;
-const SKIPPING: Duration = Duration::from_millis(100);
 /// A shorter wait than web servers commonly have (5 s), so that it is us who close what is idle: a request on a
 /// connection that the other side is just closing would fail, and could not be sent again.
 const IDLE: Duration = Duration::from_secs(4);
@@ -70,7 +69,7 @@ impl Fetch {
             if status == StatusCode::OK {
                 return Ok(Answered { status: status.as_u16(), body: read(response).await? });
             }
-            skip(response).await;
+            skip(response, LONGEST_ERROR).await;
             Ok(Answered { status: status.as_u16(), body: Bytes::new() })
         };
         tokio::time::timeout(hook.timeout, call).await.map_err(|_| FetchError::TimedOut)?
@@ -115,19 +114,4 @@ async fn read(mut response: Response) -> Result<Bytes, FetchError> {
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
-}
-
-/// Of any other as much is read as a decent error has, so that its connection can be used again. One that goes on costs
-/// its connection and nothing else.
-async fn skip(mut response: Response) {
-    let mut left = LONGEST_ERROR;
-    let rest = async {
-        while let Ok(Some(chunk)) = response.chunk().await
-            && chunk.len() <= left
-        {
-            left -= chunk.len();
-        }
-    };
-    // Whether it ended changes nothing.
-    let _ = tokio::time::timeout(SKIPPING, rest).await;
 }

@@ -240,8 +240,8 @@ async fn a_form_is_posted() {
     });
     let url = Url::parse(&format!("http://127.0.0.1:{port}/logout")).unwrap();
     let form = [("x", "a b"), ("y", "é&")];
-    let fetched = fetch(&loopback_allowed()).post_form(&url, &form, LIMIT, "*/*").await.unwrap();
-    assert_eq!(fetched.status, 200);
+    let fetched = fetch(&loopback_allowed()).notify(&url, &form, TOTAL).await.unwrap();
+    assert_eq!(fetched, 200);
     let seen = server.await.unwrap();
     assert!(seen.starts_with("POST /logout HTTP/1.1\r\n"), "{seen}");
     assert!(seen.contains("content-type: application/x-www-form-urlencoded\r\n"), "{seen}");

@@ -77,6 +77,7 @@ pub(super) async fn finish(
         claims: Some(added).filter(|added| !added.is_empty()),
         claims_requested,
         consent: record,
+        hears_of_logout: metadata.hears_of_logout(),
         is_decided,
         authenticated_at: session.authenticated_at,
         acr: session.acr.clone(),

@@ -84,7 +84,7 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
             if app.config.urls.logout.is_none() {
                 // The session that the ID token names ends wherever it is: who has the token is that session's client.
                 for session in named.into_iter().chain(here.filter(|here| named != Some(*here))) {
-                    app.store.end_session(session, now).await?;
+                    app.store.end_session(session, app.ending(now)).await?;
                 }
                 return Ok(Ended::Done { farewell, signed_out: here.is_some() });
             }
@@ -149,7 +149,7 @@ pub async fn after_logout(
 ) -> Result<(Farewell, bool)> {
     let logout = opened(app, Kind::LogoutVerifier, verifier, browser).await?;
     if let Some(named) = logout.named {
-        app.store.end_session(named, app.clock.now()).await?;
+        app.store.end_session(named, app.ending(app.clock.now())).await?;
     }
     finish(app, logout, session).await
 }
@@ -252,13 +252,13 @@ pub async fn end(
 }
 
 async fn finish(app: &App, logout: Logout, session: Option<SessionId>) -> Result<(Farewell, bool)> {
-    let now = app.clock.now();
-    let first = app.store.end_session(logout.session, now).await?;
+    let ending = app.ending(app.clock.now());
+    let first = app.store.end_session(logout.session, ending).await?.is_some();
     if !logout.is_here {
         return Ok((logout.farewell, session == Some(logout.session)));
     }
     match session.filter(|present| *present != logout.session) {
-        Some(later) if first => app.store.end_session(later, now).await.map(|_| ())?,
+        Some(later) if first => app.store.end_session(later, ending).await.map(|_| ())?,
         Some(_) => return Ok((logout.farewell, false)),
         None => {}
     }

@@ -97,6 +97,9 @@ pub async fn sign_in(
         created_at: now,
         expires_at: now + session_life(app, remember),
         identity_provider_session_id: None,
+        user_agent: None,
+        address: None,
+        used_at: None,
     };
     if !app.store.insert_session(&session, &user).await? {
         return Err(SignInFailure::Wrong);
@@ -106,7 +109,7 @@ pub async fn sign_in(
     let login = Decision::Accepted(LoginDecision { session: session.id, how: How::Here, context: None, forced: None });
     if !app.store.decide_login(flow.decided(app, Some(&user.id), By::Page), &login).await? {
         // A flow that is decided twice leaves no second session behind.
-        app.store.end_session(session.id, now).await?;
+        app.store.end_session(session.id, app.ending(now)).await?;
         return Err(handled().into());
     }
     let mut browser = browser.cloned().unwrap_or_default().named(flow.browser);

@@ -30,11 +30,21 @@ enum Signature {
 impl Protection {
     /// `id_token_signed_response_alg`, RS256 unless set, and the encryption beside it.
     pub async fn of_id_tokens(app: &App, client: &Client, now: Timestamp) -> Result<Self> {
-        let metadata = client.metadata();
-        let alg = match metadata.id_token_signed_response_alg.as_str() {
-            "" => SignatureAlgorithm::Signature(Algorithm::Rs256),
-            own => own.parse().map_err(Error::internal)?,
+        let alg = id_token_alg(client)?;
+        Self::like_id_tokens(app, client, alg, now).await
+    }
+
+    /// The same, but signed in any case (OpenID Connect Back-Channel Logout 1.0 section 2.4).
+    pub async fn of_logout_tokens(app: &App, client: &Client, now: Timestamp) -> Result<Self> {
+        let alg = match id_token_alg(client)? {
+            SignatureAlgorithm::None => SignatureAlgorithm::Signature(Algorithm::Rs256),
+            own => own,
         };
+        Self::like_id_tokens(app, client, alg, now).await
+    }
+
+    async fn like_id_tokens(app: &App, client: &Client, alg: SignatureAlgorithm, now: Timestamp) -> Result<Self> {
+        let metadata = client.metadata();
         let encryption = (&metadata.id_token_encrypted_response_alg, &metadata.id_token_encrypted_response_enc);
         Ok(Self {
             signature: Some(Signature::of(app, client, alg, now).await?),
@@ -109,6 +119,13 @@ impl Signature {
                 signer.sign(typ, claims).map_err(Error::internal)
             }
         }
+    }
+}
+
+fn id_token_alg(client: &Client) -> Result<SignatureAlgorithm> {
+    match client.metadata().id_token_signed_response_alg.as_str() {
+        "" => Ok(SignatureAlgorithm::Signature(Algorithm::Rs256)),
+        own => own.parse().map_err(Error::internal),
     }
 }
 

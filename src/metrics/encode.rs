@@ -26,6 +26,8 @@ pub struct Readings {
     /// How long the database took to answer; `None` where it did not.
     pub ping_seconds: Option<f64>,
     pub store_failures: u64,
+    /// Logout tokens that are still to be delivered; `None` where the database did not say.
+    pub pending_logout_tokens: Option<i64>,
     /// Passwords that are computed, and those that wait.
     pub hashes: (u32, u32),
     pub max_hashes: u32,
@@ -100,6 +102,8 @@ impl Page {
         let family = to.encode_descriptor("hydrant_token_errors", help, None, MetricType::Counter)?;
         inner.token_errors.encode(family)?;
         counted(to, "hydrant_sign_ins", "Names and passwords at the built-in page", &inner.sign_ins)?;
+        let help = "Attempts to deliver logout tokens to clients";
+        counted(to, "hydrant_logout_tokens", help, &inner.deliveries)?;
         let swept = inner.swept_rows.load(Ordering::Relaxed);
         counter(to, "hydrant_swept_rows", "Rows that had expired and were taken", swept)?;
         counter(to, "hydrant_panics", "Requests that met a fault in Hydrant", inner.panics.load(Ordering::Relaxed))?;
@@ -121,6 +125,9 @@ impl Page {
         gauge(to, "hydrant_database_up", "Whether the database answered just now", &up)?;
         if let Some(seconds) = readings.ping_seconds {
             gauge(to, "hydrant_database_ping_seconds", "How long it took to", &seconds)?;
+        }
+        if let Some(pending) = readings.pending_logout_tokens {
+            gauge(to, "hydrant_logout_tokens_pending", "Logout tokens that are still to be delivered", &pending)?;
         }
         let (running, waiting) = readings.hashes;
         let states = [("running", running), ("waiting", waiting)];

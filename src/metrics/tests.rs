@@ -57,6 +57,7 @@ fn our_own_names_stay() {
     metrics.token_request(Some("a\"secret"), Some(&ErrorCode::UnsupportedGrantType.because("why")));
     metrics.token_request(None, Some(&ErrorCode::InvalidRequest.because("why")));
     metrics.sign_in(SignIn::Wrong);
+    metrics.delivery(Delivery::GivenUp);
     metrics.swept(7);
     metrics.panicked();
     let readings = Readings {
@@ -65,6 +66,7 @@ fn our_own_names_stay() {
         max_connections: 8,
         ping_seconds: Some(0.25),
         store_failures: 4,
+        pending_logout_tokens: Some(3),
         hashes: (2, 6),
         max_hashes: 2,
     };
@@ -77,6 +79,8 @@ fn our_own_names_stay() {
         r#"hydrant_token_errors_total{grant_type="other",error="invalid_request"} 1"#,
         r#"hydrant_sign_ins_total{outcome="wrong"} 1"#,
         r#"hydrant_sign_ins_total{outcome="ok"} 0"#,
+        r#"hydrant_logout_tokens_total{outcome="given_up"} 1"#,
+        "hydrant_logout_tokens_pending 3",
         "hydrant_swept_rows_total 7",
         "hydrant_panics_total 1",
         "hydrant_database_failures_total 4",

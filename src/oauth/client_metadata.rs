@@ -214,6 +214,11 @@ impl ClientMetadata {
         self.subject_type == "pairwise"
     }
 
+    /// Whether it has registered where it is told that a session has ended.
+    pub fn hears_of_logout(&self) -> bool {
+        !self.backchannel_logout_uri.is_empty() || !self.frontchannel_logout_uri.is_empty()
+    }
+
     pub fn is_public(&self) -> bool {
         self.auth_method() == AuthMethod::None
     }

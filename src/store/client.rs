@@ -289,6 +289,8 @@ async fn insert(tx: &mut Tx, client: &Client) -> Result<bool> {
 pub(super) async fn clear(tx: &mut Tx, id: &ClientId) -> Result<()> {
     sql!(&mut *tx, execute, "DELETE FROM consents WHERE client_id = $1", id)?;
     sql!(&mut *tx, execute, "DELETE FROM forced_subjects WHERE client_id = $1", id)?;
+    sql!(&mut *tx, execute, "DELETE FROM session_clients WHERE client_id = $1", id)?;
+    sql!(&mut *tx, execute, "DELETE FROM logout_tokens WHERE client_id = $1", id)?;
     events::client_changed(tx, id).await
 }
 

@@ -1,8 +1,15 @@
 //! Consents that a person wants remembered: per client and scope.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
 use super::Store;
+use super::audit::{self, Action};
 use super::db::{Json, Result, Tx, row, sql};
 use super::decision::{ConsentRecord, Forced};
+use super::logout_token;
+use super::session::Ending;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId, Subject};
 use crate::oauth::scope::Scope;
@@ -129,58 +136,88 @@ impl Store {
     }
 
     /// Revokes what a person has allowed one client, or all: what is remembered, every grant, and what was decided and is
-    /// not finished yet. How many grants.
+    /// not finished yet; the clients are told. How many grants.
     ///
     /// What is being finished at this moment holds its interaction: this waits for it there, and then finds its grant.
-    pub async fn revoke_consents(&self, subject: &Subject, client: Option<&ClientId>, now: Timestamp) -> Result<u64> {
+    pub async fn revoke_consents(&self, subject: &Subject, client: Option<&ClientId>, ending: Ending) -> Result<u64> {
         let mut tx = self.begin().await?;
-        sql!(
+        let undecided = sql!(
             &mut tx,
             execute,
             "DELETE FROM interactions WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)",
             subject,
             client,
         )?;
-        sql!(
+        let forgotten: Vec<(ClientId,)> = sql!(
             &mut tx,
-            execute,
-            "DELETE FROM consents WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)",
+            fetch_all,
+            "DELETE FROM consents WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2) RETURNING client_id",
             subject,
             client,
         )?;
-        let revoked = sql!(
+        let revoked: Vec<(ClientId, SessionId)> = sql!(
             &mut tx,
-            execute,
+            fetch_all,
             "UPDATE grants SET revoked_at = $3
-              WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2) AND revoked_at IS NULL",
+              WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2) AND revoked_at IS NULL
+             RETURNING client_id, session_id",
             subject,
             client,
-            now,
+            ending.now,
         )?;
+        let signed_in: Vec<(ClientId, SessionId)> = sql!(
+            &mut tx,
+            fetch_all,
+            "DELETE FROM session_clients
+              WHERE session_id IN (SELECT id FROM sessions WHERE subject = $1)
+                AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)
+             RETURNING client_id, session_id",
+            subject,
+            client,
+        )?;
+        let grants = revoked.len() as u64;
+        if undecided > 0 || !forgotten.is_empty() || !revoked.is_empty() {
+            let gone = gone(forgotten.iter().map(|(client,)| client), revoked.iter().map(|(client, _)| client));
+            audit::record(&mut tx, Action::ConsentRevoked, subject.as_str(), Some(gone), None).await?;
+        }
+        tell(&mut tx, subject, revoked.into_iter().chain(signed_in).collect(), ending).await?;
         tx.commit().await?;
-        Ok(revoked)
+        self.0.logout_tokens_due.notify_one();
+        Ok(grants)
     }
 
-    /// Revokes one consent: its grant, and what the person has had remembered for the client, which is one with it.
-    pub async fn revoke_consent(&self, flow: &str, now: Timestamp) -> Result<u64> {
+    /// Revokes one consent: its grant, and what the person has had remembered for the client, which is one with it; the
+    /// client is told.
+    pub async fn revoke_consent(&self, flow: &str, ending: Ending) -> Result<u64> {
         let mut tx = self.begin().await?;
         sql!(&mut tx, execute, "DELETE FROM interactions WHERE flow_id = $1", flow)?;
-        sql!(
+        let forgotten: Option<(Subject, ClientId)> = sql!(
             &mut tx,
-            execute,
+            fetch_optional,
             "DELETE FROM consents WHERE flow_id = $1
-                 OR (subject, client_id) IN (SELECT subject, client_id FROM grants WHERE id = $1)",
+                 OR (subject, client_id) IN (SELECT subject, client_id FROM grants WHERE id = $1)
+             RETURNING subject, client_id",
             flow,
         )?;
-        let revoked = sql!(
+        let revoked: Option<(Subject, ClientId, SessionId)> = sql!(
             &mut tx,
-            execute,
-            "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+            fetch_optional,
+            "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING subject, client_id, session_id",
             flow,
-            now,
+            ending.now,
         )?;
+        let grants = u64::from(revoked.is_some());
+        if let Some(subject) = revoked.as_ref().map(|(subject, ..)| subject).or(forgotten.as_ref().map(|gone| &gone.0))
+        {
+            let gone = gone(forgotten.iter().map(|gone| &gone.1), revoked.iter().map(|(_, client, _)| client));
+            audit::record(&mut tx, Action::ConsentRevoked, subject.as_str(), Some(gone), None).await?;
+        }
+        if let Some((subject, client, session)) = revoked {
+            tell(&mut tx, &subject, BTreeSet::from([(client, session)]), ending).await?;
+        }
         tx.commit().await?;
-        Ok(revoked)
+        self.0.logout_tokens_due.notify_one();
+        Ok(grants)
     }
 
     /// What a pairwise client knows a person as, where the login app has said so.
@@ -205,6 +242,33 @@ impl Store {
             seen_as,
         )
     }
+}
+
+/// What a person had allowed, by client, as events tell of it.
+fn gone<'a>(remembered: impl Iterator<Item = &'a ClientId>, granted: impl Iterator<Item = &'a ClientId>) -> Value {
+    let mut clients = BTreeMap::<&ClientId, (bool, u64)>::new();
+    remembered.for_each(|client| clients.entry(client).or_default().0 = true);
+    granted.for_each(|client| clients.entry(client).or_default().1 += 1);
+    let told = |(client, (remembered, grants)): (&ClientId, (bool, u64))| {
+        (client.to_string(), json!({ "remembered": remembered, "grants": grants }))
+    };
+    Value::Object(clients.into_iter().map(told).collect())
+}
+
+/// Has clients told that what they were given in these sessions is over: for each session that is alive; for a client that
+/// has none any more, whatever the person is still signed in to there.
+async fn tell(tx: &mut Tx, subject: &Subject, revoked: BTreeSet<(ClientId, SessionId)>, ending: Ending) -> Result<()> {
+    let alive: Vec<(SessionId,)> = sql!(&mut *tx, fetch_all, "SELECT id FROM sessions WHERE subject = $1", subject)?;
+    let is_alive = |session: &SessionId| alive.iter().any(|(alive,)| alive == session);
+    let elsewhere: BTreeSet<_> = revoked.iter().map(|(client, _)| client).collect();
+    let told: BTreeSet<_> = revoked.iter().filter(|(_, session)| is_alive(session)).collect();
+    for (client, session) in &told {
+        logout_token::enqueue(tx, client, subject, Some(*session), ending).await?;
+    }
+    for client in elsewhere.into_iter().filter(|client| !told.iter().any(|(told, _)| told == *client)) {
+        logout_token::enqueue(tx, client, subject, None, ending).await?;
+    }
+    Ok(())
 }
 
 /// Lets a client know a person as something else from here on; `Conflict` where that is somebody else by now.

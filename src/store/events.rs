@@ -1,4 +1,4 @@
-//! What replicas tell each other: that a client or the keys have changed.
+//! What replicas tell each other: that a client or the keys have changed, or that clients are to be told of a logout.
 //!
 //! On PostgreSQL by NOTIFY in the changing transaction, on SQLite (one machine, but the command line may be another
 //! process) by `PRAGMA data_version`, which moves when another connection has written.
@@ -22,6 +22,11 @@ pub async fn client_changed(tx: &mut Tx, id: &ClientId) -> Result<()> {
 /// Tells every replica, once `tx` has committed, to read the keys anew.
 pub async fn keys_changed(tx: &mut Tx) -> Result<()> {
     notify(tx, "keys").await
+}
+
+/// Tells every replica, once `tx` has committed, that a logout token is due.
+pub async fn logout_tokens_due(tx: &mut Tx) -> Result<()> {
+    notify(tx, "logout").await
 }
 
 async fn notify(tx: &mut Tx, message: &str) -> Result<()> {
@@ -71,6 +76,7 @@ async fn listen_postgres(inner: &Weak<Inner>, pool: &sqlx::PgPool) -> Result<(),
         let Some(inner) = inner.upgrade() else { return Ok(()) };
         match told.payload().split_once(' ') {
             Some(("client", id)) => inner.clients.forget(&ClientId::new(id)),
+            None if told.payload() == "logout" => inner.logout_tokens_due.notify_one(),
             _ => inner.keys_changed.notify_one(),
         }
     }
@@ -95,6 +101,7 @@ async fn watch_sqlite(inner: Weak<Inner>) {
         if version != seen {
             inner.clients.forget_all();
             inner.keys_changed.notify_one();
+            inner.logout_tokens_due.notify_one();
             seen = version;
         }
     }

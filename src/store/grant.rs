@@ -113,6 +113,8 @@ pub struct NewGrant {
     pub claims_requested: Option<ClaimsRequest>,
     /// How the person was asked; `None`: nobody was.
     pub consent: Option<ConsentRecord>,
+    /// The client has registered where it is told of the session's end.
+    pub hears_of_logout: bool,
     /// It comes of a decision that was recorded, also where nobody was asked.
     pub is_decided: bool,
     pub authenticated_at: Timestamp,
@@ -244,7 +246,8 @@ impl Store {
     /// the session that it comes from is alive.
     ///
     /// A code asks for the session again when it is redeemed. What is given out at once does not, so it is inserted with
-    /// the session's row held: whoever ends the session at this moment finds the grant, or this finds no session.
+    /// the session's row held: whoever ends the session at this moment finds the grant, or this finds no session. The same
+    /// of a client that is to be told when the session ends.
     ///
     /// What was decided is ended in a grant only while the decision is there; what they want remembered is with it. Whoever revokes
     /// the consent at this moment finds the grant, or this finds no decision.
@@ -255,7 +258,8 @@ impl Store {
         is_given_at_once: bool,
         now: Timestamp,
     ) -> Result<bool> {
-        if !is_given_at_once && !new.is_decided {
+        let holds_session = is_given_at_once || new.hears_of_logout;
+        if !holds_session && !new.is_decided {
             return Ok(insert!(self, new, now)? == 1);
         }
         let mut tx = self.begin().await?;
@@ -266,7 +270,7 @@ impl Store {
                 return Ok(false);
             }
         }
-        if is_given_at_once {
+        if holds_session {
             let held = sql!(
                 &mut tx,
                 execute,
@@ -279,6 +283,15 @@ impl Store {
             }
         }
         let inserted = insert!(&mut tx, new, now)? == 1;
+        if new.hears_of_logout && inserted {
+            sql!(
+                &mut tx,
+                execute,
+                "INSERT INTO session_clients (session_id, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                new.session_id,
+                &new.client_id,
+            )?;
+        }
         if let Some(consent) = remembered.filter(|_| inserted) {
             consent::remember(&mut tx, consent, now).await?;
         }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "other_apps", include_str!("../../migrations/0004_other_apps.sql")),
     (5, "client_secrets", include_str!("../../migrations/0005_client_secrets.sql")),
     (6, "trusted_issuers", include_str!("../../migrations/0006_trusted_issuers.sql")),
+    (7, "logout", include_str!("../../migrations/0007_logout.sql")),
     (8, "events", include_str!("../../migrations/0008_events.sql")),
 ];
 

@@ -1,11 +1,15 @@
 //! Sessions: a person signed in, in one browser.
 
+mod ending;
+
 use super::Store;
 use super::db::{Json, Result, Tx, row, sql};
 use super::decision::{KeptLogin, NewLogin};
 use super::user::User;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId, Subject};
+pub(super) use ending::end_all;
+pub use ending::{EndedSession, Ending};
 
 row! {
     /// A person's session.
@@ -21,6 +25,11 @@ row! {
         pub expires_at: Timestamp,
         /// The session's id at the provider that another login app uses, as that app has said.
         pub identity_provider_session_id: Option<String>,
+        /// The browser that it began in, as it calls itself.
+        pub user_agent: Option<String>,
+        /// Where it was used last, and when; `None`: not since it began.
+        pub address: Option<String>,
+        pub used_at: Option<Timestamp>,
     }
 }
 
@@ -140,40 +149,5 @@ impl Store {
             before,
             most,
         )
-    }
-
-    /// Ends all sessions of a person, each as [`Store::end_session`] does, and what has been decided for them and would
-    /// begin one. How many sessions.
-    pub async fn end_sessions_of(&self, subject: &Subject, now: Timestamp) -> Result<u64> {
-        sql!(self, execute, "DELETE FROM interactions WHERE subject = $1", subject)?;
-        let mut ended = 0;
-        loop {
-            let ids: Vec<(SessionId,)> =
-                sql!(self, fetch_all, "SELECT id FROM sessions WHERE subject = $1 LIMIT $2", subject, PAGE)?;
-            for (id,) in &ids {
-                ended += u64::from(self.end_session(*id, now).await?);
-            }
-            if ids.is_empty() {
-                return Ok(ended);
-            }
-        }
-    }
-
-    /// Ends a session. With it die its codes and the grants that were not meant to outlive it (no `offline_access`).
-    /// Whether this call ended it: of two at once, one did.
-    pub async fn end_session(&self, id: SessionId, now: Timestamp) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let ended = sql!(&mut tx, execute, "DELETE FROM sessions WHERE id = $1", id)?;
-        sql!(
-            &mut tx,
-            execute,
-            "UPDATE grants SET revoked_at = $2
-              WHERE session_id = $1 AND revoked_at IS NULL
-                AND (code_redeemed_at IS NULL OR refresh_expires_at IS NULL)",
-            id,
-            now,
-        )?;
-        tx.commit().await?;
-        Ok(ended == 1)
     }
 }

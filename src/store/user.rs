@@ -6,6 +6,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::Store;
 use super::audit::{self, Action};
 use super::db::{Error, Json, Result, Tx, row, sql};
+use super::session::{self, Ending};
 use crate::clock::Timestamp;
 use crate::id::Subject;
 use crate::oauth::claims;
@@ -109,7 +110,7 @@ impl Store {
 
     /// Replaces what is kept of a person; the password only where there is another one. Who gets another one, or is
     /// disabled, is signed out everywhere in the same transaction.
-    pub async fn update_user(&self, user: &User, password_hash: Option<&str>, now: Timestamp) -> Result<Option<User>> {
+    pub async fn update_user(&self, user: &User, password_hash: Option<&str>, ending: Ending) -> Result<Option<User>> {
         let mut tx = self.begin().await?;
         // Nobody changes the row from here on.
         let before: Option<User> = sql!(
@@ -130,14 +131,14 @@ impl Store {
             user.email.as_deref(),
             &user.claims,
             user.disabled,
-            now,
+            ending.now,
             password_hash,
         )?;
         if let Some(updated) = &updated {
             sql!(&mut tx, execute, "DELETE FROM user_names WHERE user_id = $1", &user.id)?;
             insert_names(&mut tx, updated).await?;
             if updated.disabled || password_hash.is_some() {
-                end_everything(&mut tx, &user.id, now).await?;
+                end_everything(&mut tx, &user.id, ending).await?;
             }
             let mut after = updated.told();
             if password_hash.is_some() {
@@ -145,12 +146,13 @@ impl Store {
             }
             audit::record(&mut tx, Action::UserChanged, user.id.as_str(), Some(before.told()), Some(after)).await?;
             tx.commit().await?;
+            self.0.logout_tokens_due.notify_one();
         }
         Ok(updated)
     }
 
     /// Sets a new password and ends every session and grant that the old one may have opened.
-    pub async fn set_password(&self, id: &Subject, hash: &str, now: Timestamp) -> Result<bool> {
+    pub async fn set_password(&self, id: &Subject, hash: &str, ending: Ending) -> Result<bool> {
         let mut tx = self.begin().await?;
         let updated = sql!(
             &mut tx,
@@ -158,14 +160,15 @@ impl Store {
             "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1",
             id,
             hash,
-            now
+            ending.now,
         )?;
-        end_everything(&mut tx, id, now).await?;
+        end_everything(&mut tx, id, ending).await?;
         if updated == 1 {
             let told = json!({ "password_replaced": true });
             audit::record(&mut tx, Action::UserPasswordSet, id.as_str(), None, Some(told)).await?;
         }
         tx.commit().await?;
+        self.0.logout_tokens_due.notify_one();
         Ok(updated == 1)
     }
 
@@ -176,9 +179,9 @@ impl Store {
     }
 
     /// Deletes a person with sessions, consents and names; grants are revoked. The id is never given again.
-    pub async fn delete_user(&self, id: &Subject, now: Timestamp) -> Result<bool> {
+    pub async fn delete_user(&self, id: &Subject, ending: Ending) -> Result<bool> {
         let mut tx = self.begin().await?;
-        end_everything(&mut tx, id, now).await?;
+        end_everything(&mut tx, id, ending).await?;
         sql!(&mut tx, execute, "DELETE FROM consents WHERE subject = $1", id)?;
         sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE subject = $1", id)?;
         let deleted: Option<User> = sql!(&mut tx, fetch_optional, "DELETE FROM users WHERE id = $1 RETURNING *", id)?;
@@ -186,6 +189,7 @@ impl Store {
             audit::record(&mut tx, Action::UserDeleted, id.as_str(), Some(user.told()), None).await?;
         }
         tx.commit().await?;
+        self.0.logout_tokens_due.notify_one();
         Ok(deleted.is_some())
     }
 }
@@ -201,17 +205,18 @@ async fn insert_names(tx: &mut Tx, user: &User) -> Result<()> {
 
 /// The rows that are there, and by `tokens_valid_from` those that a request under way is about to write: it has another
 /// value afterwards, whatever the clock says.
-async fn end_everything(tx: &mut Tx, id: &Subject, now: Timestamp) -> Result<()> {
+async fn end_everything(tx: &mut Tx, id: &Subject, ending: Ending) -> Result<()> {
     sql!(
         &mut *tx,
         execute,
         "UPDATE users SET tokens_valid_from = CASE WHEN tokens_valid_from >= $2 THEN tokens_valid_from + 1 ELSE $2 END
           WHERE id = $1",
         id,
-        now,
+        ending.now,
     )?;
-    sql!(&mut *tx, execute, "DELETE FROM sessions WHERE subject = $1", id)?;
-    sql!(&mut *tx, execute, "UPDATE grants SET revoked_at = $2 WHERE subject = $1 AND revoked_at IS NULL", id, now)?;
+    session::end_all(tx, id, ending).await?;
+    let (subject, now) = (id, ending.now);
+    sql!(tx, execute, "UPDATE grants SET revoked_at = $2 WHERE subject = $1 AND revoked_at IS NULL", subject, now)?;
     Ok(())
 }
 

@@ -180,7 +180,7 @@ async fn lc_22_behind_a_proxy_the_caller_counts() {
 async fn lc_23_every_failure_has_the_same_answer() {
     let server = server(100, 10_000).await;
     let nopass = server.user("nopass", json!({}), false).await;
-    server.app().store.set_password(&nopass, "", server.clock.now()).await.unwrap();
+    server.app().store.set_password(&nopass, "", server.ending()).await.unwrap();
     let (mut browser, page) = stranger(&server).await;
     let mut told = Vec::new();
     for (name, password) in [

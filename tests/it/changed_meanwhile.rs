@@ -61,7 +61,7 @@ async fn remove_redirect_uri(server: &Server) {
 
 async fn disable(server: &Server, username: &str) {
     let user = server.app().store.user_by_name(username).await.unwrap().unwrap();
-    server.app().store.update_user(&User { disabled: true, ..user }, None, server.clock.now()).await.unwrap();
+    server.app().store.update_user(&User { disabled: true, ..user }, None, server.ending()).await.unwrap();
 }
 
 /// AZ-38: a person who is disabled at the consent page gets no code, whatever is answered there: the session is gone, as
@@ -138,14 +138,14 @@ async fn lc_23_a_sign_in_under_way_does_not_outlive_the_password() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let change = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let (store, now) = (&server.app().store, server.clock.now());
+            let (store, ending) = (&server.app().store, server.ending());
             match what {
-                "password" => assert!(store.set_password(&subject, &other, now).await.unwrap()),
-                "deletion" => assert!(store.delete_user(&subject, now).await.unwrap()),
+                "password" => assert!(store.set_password(&subject, &other, ending).await.unwrap()),
+                "deletion" => assert!(store.delete_user(&subject, ending).await.unwrap()),
                 _ => {
                     let user = store.user(&subject).await.unwrap().unwrap();
-                    store.update_user(&User { disabled: true, ..user.clone() }, None, now).await.unwrap();
-                    store.update_user(&User { disabled: false, ..user }, None, now).await.unwrap();
+                    store.update_user(&User { disabled: true, ..user.clone() }, None, ending).await.unwrap();
+                    store.update_user(&User { disabled: false, ..user }, None, ending).await.unwrap();
                 }
             }
             assert!(!busy.is_finished(), "the change came too late for this test");

@@ -238,13 +238,13 @@ async fn db_10_one_of_many_gets_the_name() {
 #[tokio::test]
 async fn db_11_what_hangs_on_a_row_goes_with_it() {
     let server = Server::start().await;
-    let (store, now) = (&server.app().store, server.clock.now());
+    let store = &server.app().store;
     let mut browser = server.browser();
     let code = browser.code(&Authorize::web().set("scope", "openid offline"), "alice").await;
     let tokens = server.token(&code).await.tokens();
     let pending = browser.code(&Authorize::web(), "alice").await;
     let alice = server.subject("alice").await;
-    assert!(store.delete_user(&alice, now).await.unwrap());
+    assert!(store.delete_user(&alice, server.ending()).await.unwrap());
     for (table, column) in
         [("sessions", "subject"), ("consents", "subject"), ("user_names", "user_id"), ("users", "id")]
     {
@@ -254,7 +254,7 @@ async fn db_11_what_hangs_on_a_row_goes_with_it() {
     assert_eq!(server.userinfo(&tokens.access_token).await.status, 401);
     server.refresh("web", tokens.refresh()).await.assert_error(400, "invalid_grant");
     server.token(&pending).await.assert_error(400, "invalid_grant");
-    assert!(!store.delete_user(&alice, now).await.unwrap());
+    assert!(!store.delete_user(&alice, server.ending()).await.unwrap());
 
     let spa = Authorize::of("spa", "https://spa.example/cb").set("scope", "openid offline");
     let code = server.browser().code(&spa, "bob").await;

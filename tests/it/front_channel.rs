@@ -289,11 +289,11 @@ async fn lo_16_a_token_of_the_front_does_not_survive_a_race_with_the_logout() {
         let answers = race(32, |racer| {
             let request =
                 server.http.get(request(ResponseType::Token).url(&server)).header("cookie", cookies.join("; "));
-            let (store, sessions, now) = (store.clone(), sessions.clone(), server.clock.now());
+            let (store, sessions, ending) = (store.clone(), sessions.clone(), server.ending());
             async move {
                 if racer == 16 {
                     for id in sessions {
-                        store.end_session(id.parse().unwrap(), now).await.unwrap();
+                        store.end_session(id.parse().unwrap(), ending).await.unwrap();
                     }
                     return None;
                 }

@@ -251,7 +251,7 @@ async fn lc_26_a_hash_with_absurd_parameters_is_a_wrong_password() {
         String::new(),
         "correct horse battery".to_owned(),
     ] {
-        server.app().store.set_password(&alice, &stored, server.clock.now()).await.unwrap();
+        server.app().store.set_password(&alice, &stored, server.ending()).await.unwrap();
         let started = Instant::now();
         let answer = browser.submit_login(&page, "alice", PASSWORD).await;
         assert_eq!(answer.status, 400, "{stored}: {}", answer.body);

@@ -29,7 +29,7 @@ async fn is_signed_in(browser: &mut Browser<'_>) -> bool {
 async fn disable(server: &Server, username: &str) {
     let mut user = server.app().store.user_by_name(username).await.unwrap().unwrap();
     user.disabled = true;
-    server.app().store.update_user(&user, None, server.clock.now()).await.unwrap().unwrap();
+    server.app().store.update_user(&user, None, server.ending()).await.unwrap().unwrap();
 }
 
 /// A login for now ends after `accounts.unremembered_session`, a remembered one after `ttl.authentication_session`.
@@ -172,7 +172,7 @@ async fn lc_32_a_new_password_ends_sessions_and_grants() {
     let alice = server.subject("alice").await;
     let app = server.app();
     let hash = app.guard.passwords.hash(&hydrant::secret::Secret::new("another long password")).await.unwrap();
-    app.store.set_password(&alice, &hash, server.clock.now()).await.unwrap();
+    app.store.set_password(&alice, &hash, server.ending()).await.unwrap();
     assert!(!is_signed_in(&mut stolen).await);
     assert_dead(&server, &online).await;
     assert_dead(&server, &offline).await;

@@ -28,6 +28,7 @@ use hydrant::oauth::client_metadata::{ClientMetadata, Rules};
 use hydrant::secret::Secret;
 use hydrant::store::client::Client;
 use hydrant::store::db::Json;
+use hydrant::store::session::Ending;
 use hydrant::store::user::User;
 use serde_json::{Value, json};
 
@@ -62,6 +63,11 @@ impl Server {
     /// A server with a configuration that differs from the tests' own.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         Self::on(Database::new().await, Clock::manual(), change).await
+    }
+
+    /// How sessions end now.
+    pub fn ending(&self) -> Ending {
+        self.app().ending(self.clock.now())
     }
 
     /// A server on a database that others may use as well.

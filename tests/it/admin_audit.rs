@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::source;
-use crate::support::process::run;
+use crate::support::process;
 use crate::support::signer::Signer;
 use crate::support::{Answer, Authorize, Database, PASSWORD, Server, race};
 
@@ -237,7 +237,7 @@ async fn ad_13_every_admin_write_has_one_event_without_a_secret() {
     assert!(NO_WRITES.iter().all(|one| all.contains(one) && !auditor.called.contains(one)));
 
     let kept = kept(&server).await;
-    assert!(kept.lines().count() >= 25 && kept.contains("client.created"), "{kept}");
+    assert!(kept.lines().count() >= 20 && kept.contains("client.created"), "{kept}");
     for secret in secrets {
         assert!(!kept.contains(&secret), "{secret}");
     }
@@ -454,14 +454,19 @@ async fn events_are_read_by_pages_and_by_what_is_asked_for() {
         (format!("until={}", minute(3)), 3),
         (format!("since={}&until={}", minute(1), minute(3)), 2),
         (format!("target=web&since={}&until={}", minute(1), minute(3)), 1),
-        ("target=%00".to_owned(), 0),
         ("page_size=4".to_owned(), 4),
     ] {
         assert_eq!(events(&server, &query).await.len(), count, "{query}");
     }
-    for query in
-        ["since=yesterday", "until=5", "action=client.painted", "page_size=0", "page_token=x", "target=a&target=b"]
-    {
+    for query in [
+        "since=yesterday",
+        "until=5",
+        "action=client.painted",
+        "page_size=0",
+        "page_token=x",
+        "target=a&target=b",
+        "target=%00",
+    ] {
         let answer = server.admin(Method::GET, &format!("/events?{query}"), None).await;
         answer.assert_error(400, "invalid_request");
     }
@@ -560,7 +565,7 @@ async fn each_session_that_is_ended_has_its_event() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_leaves_events_and_lists_them() {
     let server = Server::on(Database::new().await, Clock::System, |_| {}).await;
-    let run = |arguments: &[&str]| run(server.database.dsn(), &[arguments, &["--dev"]].concat(), "");
+    let run = |arguments: &[&str]| process::run(server.database.dsn(), &[arguments, &["--dev"]].concat(), "");
     let json_of = |arguments: &[&str]| run(&[arguments, &["--format", "json"]].concat()).json();
     let events = |more: &[&str]| {
         let listed = json_of(&[&["event", "list"], more].concat());
@@ -590,7 +595,8 @@ async fn the_command_line_leaves_events_and_lists_them() {
     json_of(&["user", "delete", "erin"]);
     json_of(&["key", "rotate"]);
     let kid = json_of(&["key", "list"])[0]["kid"].as_str().unwrap().to_owned();
-    json_of(&["key", "revoke", "--", &kid]);
+    let revoke = ["key", "revoke", "--dev", "--format", "json", "--", &kid];
+    assert_eq!(process::run(server.database.dsn(), &revoke, "").status, 0);
 
     let all = events(&[]);
     let actions: Vec<_> = all.iter().rev().map(|event| event["action"].as_str().unwrap()).collect();

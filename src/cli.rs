@@ -143,7 +143,7 @@ impl Cli {
                 Err(Misuse("-c: the demo brings its own configuration and takes no file; leave it away".to_owned())
                     .into())
             }
-            Command::Demo(args) => demo::run(args).await,
+            Command::Demo(args) => Box::pin(demo::run(args)).await,
             Command::Migrate(args) => migrate::run(args, &global).await,
             Command::Check => check::check(&global),
             Command::Schema { openapi } => check::schema(*openapi),

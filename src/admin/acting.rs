@@ -33,3 +33,27 @@ fn name(parts: &Parts) -> String {
         _ => "admin:socket".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use axum::http::Request;
+
+    use super::*;
+
+    /// A token's name has no colon, so that nobody's is taken for another's.
+    #[test]
+    fn whoever_calls_has_one_name() {
+        let of = |address: Option<&str>| {
+            let mut parts = Request::new(()).into_parts().0;
+            if let Some(address) = address {
+                parts.extensions.insert(ClientAddress(address.parse::<IpAddr>().unwrap()));
+            }
+            name(&parts)
+        };
+        assert_eq!(of(Some("192.0.2.1")), "admin:192.0.2.1");
+        assert_eq!(of(Some("2001:db8::1")), "admin:2001:db8::1");
+        assert_eq!([of(Some("0.0.0.0")), of(None)], ["admin:socket", "admin:socket"]);
+    }
+}

@@ -1,5 +1,6 @@
 //! Keys: made once for all replicas, kept sealed.
 
+use std::slice;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -84,7 +85,7 @@ impl Store {
             inserted => inserted?,
         };
         if inserted {
-            audit::record(&mut tx, Action::KeyMade, &key.key_set, None, told(&[key.clone()])).await?;
+            audit::record(&mut tx, Action::KeyMade, &key.key_set, None, told(slice::from_ref(key))).await?;
             events::keys_changed(&mut tx).await?;
             tx.commit().await?;
         }
@@ -119,7 +120,7 @@ impl Store {
         if let Some(successor) = successor
             && insert(&mut tx, successor).await?
         {
-            added = told(std::slice::from_ref(successor));
+            added = told(slice::from_ref(successor));
         }
         audit::record(&mut tx, Action::KeyRevoked, &key.key_set, told(&[revoked]), added).await?;
         sql!(

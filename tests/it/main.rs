@@ -8,6 +8,7 @@ mod admin_clients;
 mod admin_clients_change;
 mod admin_clients_import;
 mod admin_clients_secrets;
+mod admin_events;
 mod admin_introspection;
 mod admin_keys;
 mod admin_keys_import;

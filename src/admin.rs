@@ -10,6 +10,7 @@ pub mod introspection;
 pub mod keys;
 pub mod login_request;
 pub mod logout_request;
+pub mod logout_tokens;
 pub mod metrics;
 mod page;
 pub mod registration_tokens;
@@ -57,6 +58,7 @@ pub fn resources() -> Vec<Resource> {
         ("/oauth2/auth/requests/logout/reject", put(logout_request::on_reject)),
         ("/oauth2/auth/sessions/consent", get(sessions::on_list_consents).delete(sessions::on_revoke_consents)),
         ("/oauth2/auth/sessions/login", get(sessions::on_list_logins).delete(sessions::on_revoke_logins)),
+        ("/logout-tokens", get(logout_tokens::on_list)),
         ("/oauth2/introspect", post(introspection::on_post)),
         ("/oauth2/tokens", delete(tokens::on_delete)),
         ("/events", get(events::on_list)),

@@ -3,6 +3,7 @@
 mod flags;
 mod import;
 mod key_flags;
+mod logout_flags;
 mod registration_token;
 mod show;
 

@@ -7,7 +7,7 @@ use crate::admin::clients::Input;
 use crate::admin::consent_request::ConsentRequest;
 use crate::admin::login_request::LoginRequest;
 use crate::admin::logout_request::LogoutRequest;
-use crate::admin::{events, keys, registration_tokens, sessions, trusted_issuers, users};
+use crate::admin::{events, keys, logout_tokens, registration_tokens, sessions, trusted_issuers, users};
 use crate::flow::elsewhere::{ConsentAccept, LoginAccept, Rejection};
 use crate::http::introspected::Introspected;
 use crate::oauth::client_metadata::Lifespans;
@@ -24,7 +24,6 @@ const REVOKED_CONSENTS: &[(&str, &str)] = &[
     ("consent_request_id", "This one; by itself."),
 ];
 const LOGINS: &[(&str, &str)] = &[("subject", "Whose: all of them."), ("sid", "This one.")];
-
 const EVENTS: &[(&str, &str)] = &[
     ("target", "Only of what has this id; of a set of keys, this name."),
     ("target_type", "Only of what is of this kind: client, for example."),
@@ -32,6 +31,11 @@ const EVENTS: &[(&str, &str)] = &[
     ("action", "Only where this was done: client.changed, for example."),
     ("since", "Only from this moment on; RFC 3339."),
     ("until", "Only before this moment; RFC 3339."),
+];
+const LOGOUT_TOKENS: &[(&str, &str)] = &[
+    ("client_id", "Only those to this client."),
+    ("subject", "Only those about this person."),
+    ("state", "Only those that are pending, delivered or failed."),
 ];
 
 /// A login, consent or logout request that is about one challenge.
@@ -207,6 +211,10 @@ fn requests() -> Vec<Operation> {
         delete("/oauth2/auth/sessions/login", "revokeOAuth2LoginSessions", "Signs a person out")
             .query(LOGINS)
             .gives_nothing(),
+        get("/logout-tokens", "listLogoutTokens", "Which clients are to be told of a logout, newest first")
+            .query(LOGOUT_TOKENS)
+            .pages()
+            .gives(Body::json::<Vec<logout_tokens::Shown>>()),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 mod column;
 mod statement;
+mod transaction;
 
 use std::fmt;
 use std::path::Path;
@@ -16,14 +17,15 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
+use sqlx::{Connection as _, Postgres, Sqlite};
 use tokio::time::Instant;
 
 pub use column::Json;
 pub use statement::writes;
 pub(crate) use statement::{row, sql};
+use transaction::Begun;
+pub use transaction::Tx;
 
-use super::audit::Acting;
 use crate::config;
 
 /// Why the store did not do what it was asked.
@@ -292,49 +294,6 @@ fn make_private(path: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A transaction. Dropping it rolls back.
-pub struct Tx {
-    begun: Begun,
-    acting: Option<Arc<Acting>>,
-}
-
-enum Begun {
-    Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
-}
-
-impl Tx {
-    fn new(begun: Begun) -> Self {
-        Self { begun, acting: None }
-    }
-
-    pub(super) fn by(self, acting: Option<Arc<Acting>>) -> Self {
-        Self { acting, ..self }
-    }
-
-    /// The operator whose doing it is; `None`: the protocol's own.
-    pub(super) fn acting(&self) -> Option<Arc<Acting>> {
-        self.acting.clone()
-    }
-
-    pub async fn commit(self) -> Result<()> {
-        match self.begun {
-            Begun::Postgres(tx) => tx.commit().await?,
-            Begun::Sqlite(tx) => tx.commit().await?,
-        }
-        Ok(())
-    }
-
-    /// The transaction's own connection, whatever the statement does.
-    #[expect(clippy::unused_async, reason = "the sql! macro asks a pool and a transaction with the same words")]
-    pub async fn place(&mut self, _writes: bool) -> Result<Place<'_>> {
-        Ok(match &mut self.begun {
-            Begun::Postgres(tx) => Place::PostgresTx(tx),
-            Begun::Sqlite(tx) => Place::SqliteTx(tx),
-        })
-    }
 }
 
 impl super::Store {

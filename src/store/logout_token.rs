@@ -25,7 +25,7 @@ row! {
         /// The next attempt, or the end of the claim on this one; `None`: there will be none.
         pub due_at: Option<Timestamp>,
         pub delivered_at: Option<Timestamp>,
-        /// Why the last attempt failed.
+        /// Why the last attempt failed; `None` also while one is under way.
         pub failure: Option<String>,
         pub created_at: Timestamp,
         /// No attempt begins after it.
@@ -134,7 +134,7 @@ impl Store {
         sql!(
             self,
             fetch_all,
-            "UPDATE logout_tokens SET due_at = $4, attempts = attempts + 1
+            "UPDATE logout_tokens SET due_at = $4, attempts = attempts + 1, failure = NULL
               WHERE id IN (SELECT id FROM logout_tokens WHERE client_id = $1 AND due_at <= $3 ORDER BY due_at LIMIT $2)
                 AND due_at <= $3
              RETURNING *",

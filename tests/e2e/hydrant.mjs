@@ -102,6 +102,7 @@ function merge(ours, theirs) {
 const FLAGS = {
   client_id: 'id', client_secret: 'secret', client_name: 'name', redirect_uris: 'redirect-uri', grant_types: 'grant-type',
   response_types: 'response-type', request_uris: 'request-uri', post_logout_redirect_uris: 'post-logout-callback',
+  backchannel_logout_uri: 'backchannel-logout-callback', frontchannel_logout_uri: 'frontchannel-logout-callback',
 };
 
 /** Client metadata (RFC 7591 section 2) as `hydrant client create` takes it. */
@@ -231,11 +232,17 @@ export class Browser {
       const [pair, ...rest] = line.split(';').map((part) => part.trim());
       const at = pair.indexOf('=');
       const flags = rest.map((part) => part.toLowerCase());
-      assert.ok(flags.includes('httponly'), `a cookie that scripts can read: ${line}`);
-      if (flags.includes('max-age=0')) this.cookies.delete(pair.slice(0, at));
+      if (pair.startsWith('hydrant')) assert.ok(flags.includes('httponly'), `a cookie that scripts can read: ${line}`);
+      const gone = flags.some((flag) => flag === 'max-age=0' || flag.startsWith('expires=thu, 01 jan 1970'));
+      if (gone) this.cookies.delete(pair.slice(0, at));
       else this.cookies.set(pair.slice(0, at), pair.slice(at + 1));
     }
     return response;
+  }
+
+  /** One request by hand: nothing is followed, nothing is filled in. */
+  get(url) {
+    return this.#fetch(url);
   }
 
   /**

@@ -21,6 +21,8 @@ mod attempts;
 mod audience;
 mod authorization_code;
 mod authorize;
+mod backchannel_logout;
+mod backchannel_logout_endings;
 mod changed_meanwhile;
 mod claims_parameter;
 mod cli;

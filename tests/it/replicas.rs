@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::process::{Process, Setup};
-use crate::support::{Answer, Authorize, Database, PASSWORD, SECRET, Server, free_port};
+use crate::support::{Answer, Authorize, Database, PASSWORD, RelyingParty, SECRET, Server, free_port};
 
 /// Two processes, each by itself, and both behind a balancer that gives every connection to the next of them.
 pub struct Replicas {
@@ -185,4 +185,39 @@ async fn jk_02_a_rotation_while_both_run_is_seen_by_both() {
     let (header, _) = both.verify(tokens.id_token.as_deref().unwrap(), "web").await;
     assert_eq!(old, json!(header.kid));
     assert_eq!(replicas.database.count("keys").await, 6);
+}
+
+/// From the end of a session on one replica to "inactive" on the other there is nothing to wait for: introspection reads the
+/// grant. And what both of them could send is sent by one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_ends_here_is_over_there() {
+    const ROUNDS: usize = 100;
+    let database = Database::new().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let env = [("CLIENTS_HTTP_ALLOWED_NETWORKS", "127.0.0.0/8")];
+    let replicas = Replicas::with(database, &env).await;
+    let rp = RelyingParty::start().await;
+    let client = json!({
+        "client_id": "rp", "client_secret": SECRET, "redirect_uris": ["https://rp.example/cb"], "scope": "openid",
+        "backchannel_logout_uri": rp.url("/out"),
+    });
+    assert_eq!(replicas.first.admin(Method::POST, "/clients", Some(&client)).await.status, 201);
+    let user = json!({ "username": "alice", "password": PASSWORD });
+    assert_eq!(replicas.first.admin(Method::POST, "/users", Some(&user)).await.status, 201);
+    let mut took = Vec::new();
+    for _ in 0..ROUNDS {
+        let tokens = replicas.both.tokens_for(&mut replicas.both.browser(), "rp", "openid", "alice").await;
+        assert!(replicas.second.introspect(&tokens.access_token).await.active);
+        let began = Instant::now();
+        assert_eq!(replicas.first.end_session(&tokens).await.status, 204);
+        assert!(!replicas.second.introspect(&tokens.access_token).await.active);
+        took.push(began.elapsed());
+    }
+    took.sort();
+    let percentile = |of: usize| took[(ROUNDS * of / 100).min(ROUNDS - 1)];
+    println!("from DELETE to inactive on the other replica: p50 {:?}, p99 {:?}", percentile(50), percentile(99));
+    replicas.first.until_logout_tokens("state=delivered", ROUNDS).await;
+    assert_eq!(rp.calls("/out").len(), ROUNDS, "each was sent by one of the two");
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::key_flags::KeyFlags;
+use super::logout_flags::LogoutFlags;
 use crate::cli::input;
 use crate::oauth::client_metadata::{ClientMetadata, GrantType};
 
@@ -34,9 +35,8 @@ pub struct Flags {
     /// What its tokens may be for. Repeatable.
     #[arg(long, value_name = "AUDIENCE", value_delimiter = ',')]
     audience: Option<Vec<String>>,
-    /// Where browsers may be sent after signing out. Repeatable.
-    #[arg(long = "post-logout-callback", value_name = "URI")]
-    post_logout_callbacks: Option<Vec<String>>,
+    #[command(flatten)]
+    logout: LogoutFlags,
     /// An origin whose scripts may call the server: `https://app.example.com`. Repeatable.
     #[arg(long = "allowed-cors-origin", value_name = "ORIGIN", value_delimiter = ',')]
     allowed_cors_origins: Option<Vec<String>>,
@@ -91,7 +91,6 @@ impl Flags {
             (&self.grant_types, &mut client.grant_types),
             (&self.response_types, &mut client.response_types),
             (&self.audience, &mut client.audience),
-            (&self.post_logout_callbacks, &mut client.post_logout_redirect_uris),
             (&self.allowed_cors_origins, &mut client.allowed_cors_origins),
             (&self.contacts, &mut client.contacts),
         ];
@@ -104,6 +103,7 @@ impl Flags {
             client.scope = scope.iter().flat_map(|words| words.split_whitespace()).collect::<Vec<_>>().join(" ");
         }
         self.keys.apply(client)?;
+        self.logout.apply(client);
         if let Some(skip) = self.skip_consent {
             client.skip_consent = skip;
         }
@@ -159,6 +159,14 @@ mod tests {
             "--scope",
             "email",
             "--skip-consent",
+            "--backchannel-logout-callback",
+            "https://a.example/out",
+            "--backchannel-logout-session-required",
+            "--frontchannel-logout-callback",
+            "https://a.example/gone",
+            "--skip-logout-consent=false",
+            "--post-logout-callback",
+            "https://a.example/",
             "--metadata",
             r#"{"a": 1}"#,
         ]);
@@ -168,6 +176,11 @@ mod tests {
         assert_eq!(client.grant_types, ["authorization_code", "refresh_token"]);
         assert_eq!((client.scope.as_str(), client.skip_consent), ("openid profile email", true));
         assert_eq!((client.client_name.as_str(), &client.metadata), ("Shop", &json!({"a": 1})));
+        assert_eq!(client.backchannel_logout_uri, "https://a.example/out");
+        assert_eq!(client.frontchannel_logout_uri, "https://a.example/gone");
+        assert_eq!(client.post_logout_redirect_uris, ["https://a.example/"]);
+        assert!(client.backchannel_logout_session_required && !client.frontchannel_logout_session_required);
+        assert_eq!(client.skip_logout_consent, Some(false));
     }
 
     #[test]

@@ -107,7 +107,7 @@ async fn told(tx: &mut Tx, id: SessionId, subject: Subject, ending: Ending) -> R
         fetch_all,
         "SELECT client_id FROM session_clients WHERE session_id = $1
          UNION
-         SELECT client_id FROM grants WHERE session_id = $1 AND code_redeemed_at IS NOT NULL",
+         SELECT client_id FROM grants WHERE session_id = $1 AND code_redeemed_at IS NOT NULL AND revoked_at IS NULL",
         id,
     )?;
     sql!(&mut *tx, execute, "DELETE FROM session_clients WHERE session_id = $1", id)?;

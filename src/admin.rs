@@ -1,9 +1,11 @@
 //! The admin API: Hydra's resources, and our users. Every route stands with and without `/admin` before it, and with
 //! and without a slash at its end, because Hydra's tools of all ages do.
 
+mod acting;
 pub mod challenge;
 pub mod clients;
 pub mod consent_request;
+pub mod events;
 pub mod introspection;
 pub mod keys;
 pub mod login_request;
@@ -59,6 +61,7 @@ pub fn resources() -> Vec<Resource> {
         ("/logout-tokens", get(logout_tokens::on_list)),
         ("/oauth2/introspect", post(introspection::on_post)),
         ("/oauth2/tokens", delete(tokens::on_delete)),
+        ("/events", get(events::on_list)),
         ("/health/alive", get(health::alive)),
         ("/health/ready", get(health::ready_admin)),
         ("/version", get(health::version)),

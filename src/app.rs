@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::oauth::{Error, Result, subject};
 use crate::password::{Passwords, VerifiedSecrets};
 use crate::store::Store;
+use crate::store::audit::Actor;
 use crate::store::client::Client;
 use crate::store::session::Ending;
 
@@ -54,6 +55,13 @@ impl App {
     pub fn session_for(&self, client: &Client, session: SessionId) -> Result<String> {
         let salt = self.config.oidc.pairwise_salt.as_ref();
         subject::session_seen_by(client.metadata(), session, salt).ok_or_else(no_sector)
+    }
+
+    /// The same in the hands of an operator: what is changed by it is recorded as theirs.
+    #[must_use]
+    pub fn by(&self, name: String, request: Option<String>) -> Self {
+        let actor = Actor { name, request, clock: self.clock.clone(), kept: self.config.ttl.admin_event };
+        Self { store: self.store.by(actor), ..self.clone() }
     }
 
     /// How sessions end.

@@ -7,6 +7,7 @@ mod admin_token;
 mod check;
 mod client;
 pub mod demo;
+mod event;
 mod failure;
 mod health;
 mod input;
@@ -117,6 +118,8 @@ Examples:
     Key(key::Keys),
     /// Tokens: what one is worth, and ending it.
     Token(token::Tokens),
+    /// Events: who changed what by the admin API or the command line.
+    Event(event::Events),
     /// Admin tokens: who may call the admin API (`serve.admin.tokens`).
     AdminToken(admin_token::Tokens),
     /// Asks a running server whether it is healthy; for containers.
@@ -143,7 +146,7 @@ impl Cli {
                 Err(Misuse("-c: the demo brings its own configuration and takes no file; leave it away".to_owned())
                     .into())
             }
-            Command::Demo(args) => demo::run(args).await,
+            Command::Demo(args) => Box::pin(demo::run(args)).await,
             Command::Migrate(args) => migrate::run(args, &global).await,
             Command::Check => check::check(&global),
             Command::Schema { openapi } => check::schema(*openapi),
@@ -152,6 +155,7 @@ impl Cli {
             Command::Session(args) => session::run(args, &global).await,
             Command::Key(args) => key::run(args, &global).await,
             Command::Token(args) => token::run(args, &global).await,
+            Command::Event(args) => event::run(args, &global).await,
             Command::AdminToken(args) => admin_token::run(args),
             Command::Health(args) => health::run(args, &global).await,
             Command::Version { format } => check::version(*format),

@@ -34,7 +34,7 @@ pub use self::logout::{BackChannel, Logout};
 pub use self::problem::{Place, Problem};
 pub use self::registration::{Registration, TrustedIssuer, TrustedKeys, UntrustedRedirects};
 pub use self::schema::schema;
-pub use self::socket::{Host, SocketFile};
+pub use self::socket::{Host, SocketFile, user_name};
 use crate::secret::Secret;
 
 /// Everything an operator can decide; made by [`Config::load`].
@@ -197,6 +197,8 @@ pub struct Ttl {
     pub grant: Duration,
     pub id_token: Duration,
     pub auth_code: Duration,
+    /// `ttl.admin_event`: of events that are written from now on.
+    pub admin_event: Duration,
 }
 
 /// `oauth2.*`.

@@ -2,20 +2,23 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::{ContextV7, Uuid};
 
 use crate::clock::Timestamp;
 
 /// A time-ordered UUID (RFC 9562 section 5.7): rows of one hour lie together, which databases reward.
 fn ordered(now: Timestamp) -> Uuid {
+    let (seconds, nanos) = unix(now);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
+}
+
+/// Seconds, and nanoseconds beyond them.
+fn unix(now: Timestamp) -> (u64, u32) {
     let millis = u64::try_from(now.millis()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(
-        uuid::NoContext,
-        millis / 1000,
-        u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000,
-    ))
+    (millis / 1000, u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000)
 }
 
 macro_rules! uuid_id {
@@ -98,6 +101,10 @@ uuid_id! {
     /// That an issuer is trusted for a subject, by one key.
     TrustedIssuerId
 }
+uuid_id! {
+    /// What an operator has changed, once.
+    EventId
+}
 text_id! {
     /// `client_id`, RFC 6749 section 2.2. Compared byte for byte.
     ClientId
@@ -121,6 +128,24 @@ impl ClientId {
     }
 }
 
+/// Ids of events, which sort in the order in which they are made here: within a millisecond too, and where the clock is set
+/// back (RFC 9562 section 6.2, method 1).
+#[derive(Debug)]
+pub struct EventIds(Mutex<ContextV7>);
+
+impl Default for EventIds {
+    fn default() -> Self {
+        Self(Mutex::new(ContextV7::new()))
+    }
+}
+
+impl EventIds {
+    pub fn next(&self, now: Timestamp) -> EventId {
+        let (seconds, nanos) = unix(now);
+        EventId(Uuid::new_v7(uuid::Timestamp::from_unix(&self.0, seconds, nanos)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +156,15 @@ mod tests {
         let late = GrantId::new(Timestamp::from_millis(1_753_358_400_124));
         assert_eq!(early.made_at().millis(), 1_753_358_400_123);
         assert!(early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn events_sort_in_the_order_of_their_making() {
+        let ids = EventIds::default();
+        let at = |millis: i64| Timestamp::from_millis(1_753_358_400_000 + millis);
+        let mut made: Vec<_> = (0..5000).map(|_| ids.next(at(5)).to_string()).collect();
+        made.push(ids.next(at(0)).to_string());
+        made.push(ids.next(at(9)).to_string());
+        assert!(made.is_sorted() && made.windows(2).all(|two| two[0] != two[1]));
     }
 }

@@ -289,6 +289,8 @@ impl Keys {
         now: Timestamp,
     ) -> Result<Arc<Live>, Error> {
         let Inner { system, live, .. } = &*self.0;
+        // What is missing the server makes for itself, whoever was the occasion.
+        let store = &store.by_itself();
         let mut rows = store.keys().await?;
         // A succession never ends: where its last key was revoked and whoever did that came no further, it goes on here.
         let missing = |rows: &[KeyRow]| -> Option<Purpose> {

@@ -16,6 +16,7 @@ use crate::oauth::client_metadata::{AuthMethod, Rules, check_client_id};
 use crate::oauth::registration::{Before, Request};
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::secret::{self, Secret, fingerprint};
+use crate::store::audit::Action;
 use crate::store::client::{Client, Registered, SELF_REGISTERED};
 use crate::store::db::Json;
 use crate::{client_documents, client_secret};
@@ -199,7 +200,8 @@ pub async fn replace(app: &App, manager: &Manager, body: &[u8], address: IpAddr)
         client.secret_expires_at = client_secret::expires_at(app, &client, now);
         client.rotated_secrets = Json::default();
     }
-    let Some(client) = app.store.change_client(&client, now).await? else { return Err(overtaken(app, manager).await?) };
+    let changed = app.store.change_client(before, &client, Action::ClientChanged, now).await?;
+    let Some(client) = changed else { return Err(overtaken(app, manager).await?) };
     tracing::info!(client = %client.id, new_secret = new.is_some(), "a client has replaced its registration");
     let secret = new.or_else(|| given.map(|(secret, _)| secret.clone()));
     Ok(Shown::to_itself(app, &client, secret, Some(token)))

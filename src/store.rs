@@ -3,6 +3,7 @@
 //! One text of SQL serves PostgreSQL and SQLite (`db.rs`); the few hot statements that are shared by concurrent
 //! requests (`batch.rs`) are written once for each.
 
+pub mod audit;
 mod batch;
 pub mod client;
 pub mod consent;
@@ -27,12 +28,13 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::config;
+use crate::id::EventIds;
 use db::Db;
 pub use db::{Error, Result, Tx};
 
 /// Everything that is kept. Cheap to clone; made inside a tokio runtime, because it works in the background.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<Inner>, Option<Arc<audit::Acting>>);
 
 struct Inner {
     db: Db,
@@ -40,19 +42,22 @@ struct Inner {
     clients: client::Memory,
     keys_changed: Notify,
     logout_tokens_due: Notify,
+    event_ids: Arc<EventIds>,
 }
 
 impl Store {
     /// Opens the database that `dsn` names. PostgreSQL is not asked for anything yet: it may come up after us.
     pub async fn open(database: &config::Database) -> Result<Self> {
         let db = Db::open(database).await?;
-        let store = Self(Arc::new(Inner {
+        let inner = Inner {
             lanes: grant::Lanes::start(&db),
             db,
             clients: client::Memory::default(),
             keys_changed: Notify::new(),
             logout_tokens_due: Notify::new(),
-        }));
+            event_ids: Arc::default(),
+        };
+        let store = Self(Arc::new(inner), None);
         events::listen(&store);
         Ok(store)
     }
@@ -87,8 +92,9 @@ impl Store {
         db::failures()
     }
 
+    /// Begins a transaction, of whoever has this store in hand.
     pub async fn begin(&self) -> Result<Tx> {
-        self.0.db.begin().await
+        Ok(self.0.db.begin().await?.by(self.1.clone()))
     }
 
     pub async fn close(&self) {

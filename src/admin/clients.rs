@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 pub use self::change::{Change, change};
 pub use self::patch::Patch;
+use super::acting::Admin;
 use super::page::{self, Asked, Page};
 use crate::app::App;
 use crate::http::answer::{JsonError, no_store};
@@ -181,7 +182,7 @@ fn chosen_secret(field: &str, secret: Option<Secret>, metadata: &ClientMetadata)
     Ok(secret)
 }
 
-pub async fn on_post(State(app): State<App>, JsonBody(input): JsonBody<Input>) -> Result<Response, JsonError> {
+pub async fn on_post(Admin(app): Admin, JsonBody(input): JsonBody<Input>) -> Result<Response, JsonError> {
     let client = create(&app, input).await?;
     let location = format!("/admin/clients/{}", in_path(&client.client_id));
     Ok((StatusCode::CREATED, no_store(), [(header::LOCATION, location)], Json(client)).into_response())
@@ -200,7 +201,7 @@ pub async fn on_get(State(app): State<App>, Path(id): Path<ClientId>) -> Result<
 }
 
 pub async fn on_put(
-    State(app): State<App>,
+    Admin(app): Admin,
     Path(id): Path<ClientId>,
     JsonBody(input): JsonBody<Input>,
 ) -> Result<impl IntoResponse, JsonError> {
@@ -208,7 +209,7 @@ pub async fn on_put(
 }
 
 pub async fn on_patch(
-    State(app): State<App>,
+    Admin(app): Admin,
     Path(id): Path<ClientId>,
     PatchBody(patch): PatchBody<Patch>,
 ) -> Result<impl IntoResponse, JsonError> {
@@ -216,18 +217,18 @@ pub async fn on_patch(
 }
 
 pub async fn on_put_lifespans(
-    State(app): State<App>,
+    Admin(app): Admin,
     Path(id): Path<ClientId>,
     JsonBody(OnlyLifespans { lifespans }): JsonBody<OnlyLifespans>,
 ) -> Result<impl IntoResponse, JsonError> {
     answer(change(&app, &id, &Change::Lifespans(lifespans)).await)
 }
 
-pub async fn on_rotate(State(app): State<App>, Path(id): Path<ClientId>) -> Result<impl IntoResponse, JsonError> {
+pub async fn on_rotate(Admin(app): Admin, Path(id): Path<ClientId>) -> Result<impl IntoResponse, JsonError> {
     answer(change(&app, &id, &Change::RotateSecret).await)
 }
 
-pub async fn on_forget(State(app): State<App>, Path(id): Path<ClientId>) -> Result<impl IntoResponse, JsonError> {
+pub async fn on_forget(Admin(app): Admin, Path(id): Path<ClientId>) -> Result<impl IntoResponse, JsonError> {
     answer(change(&app, &id, &Change::ForgetRotated).await)
 }
 
@@ -235,7 +236,7 @@ fn answer(changed: Result<Shown>) -> Result<impl IntoResponse, JsonError> {
     Ok((no_store(), Json(changed?)))
 }
 
-pub async fn on_delete(State(app): State<App>, Path(id): Path<ClientId>) -> Result<StatusCode, JsonError> {
+pub async fn on_delete(Admin(app): Admin, Path(id): Path<ClientId>) -> Result<StatusCode, JsonError> {
     delete(&app, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

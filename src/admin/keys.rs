@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::acting::Admin;
 use crate::app::App;
 use crate::http::answer::{JsonError, no_store};
 use crate::http::json::JsonBody;
@@ -136,7 +137,7 @@ pub async fn on_get(State(app): State<App>, Path(set): Path<String>) -> Result<J
 }
 
 pub async fn on_post(
-    State(app): State<App>,
+    Admin(app): Admin,
     Path(set): Path<String>,
     JsonBody(asked): JsonBody<Asked>,
 ) -> Result<Response, JsonError> {
@@ -148,14 +149,14 @@ pub async fn on_post(
 }
 
 pub async fn on_put(
-    State(app): State<App>,
+    Admin(app): Admin,
     Path(set): Path<String>,
     JsonBody(given): JsonBody<Given>,
 ) -> Result<Json<Shown>, JsonError> {
     Ok(Json(replace(&app, &set, &keys::read(given.keys).await?).await?))
 }
 
-pub async fn on_delete(State(app): State<App>, Path(set): Path<String>) -> Result<StatusCode, JsonError> {
+pub async fn on_delete(Admin(app): Admin, Path(set): Path<String>) -> Result<StatusCode, JsonError> {
     delete(&app, &set).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -168,7 +169,7 @@ pub async fn on_get_key(
 }
 
 pub async fn on_put_key(
-    State(app): State<App>,
+    Admin(app): Admin,
     Path((set, kid)): Path<(String, String)>,
     JsonBody(given): JsonBody<GivenJwk>,
 ) -> Result<Json<Jwk>, JsonError> {
@@ -176,7 +177,7 @@ pub async fn on_put_key(
 }
 
 pub async fn on_delete_key(
-    State(app): State<App>,
+    Admin(app): Admin,
     Path((set, kid)): Path<(String, String)>,
 ) -> Result<StatusCode, JsonError> {
     delete_key(&app, &set, &kid).await?;

@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::acting::Admin;
 use crate::app::App;
 use crate::config::duration;
 use crate::http::answer::{JsonError, no_store};
@@ -112,7 +113,7 @@ fn refused(why: &'static str) -> Error {
     ErrorCode::InvalidRequest.because(why)
 }
 
-pub async fn on_post(State(app): State<App>, JsonBody(input): JsonBody<Input>) -> Result<impl IntoResponse, JsonError> {
+pub async fn on_post(Admin(app): Admin, JsonBody(input): JsonBody<Input>) -> Result<impl IntoResponse, JsonError> {
     Ok((StatusCode::CREATED, no_store(), Json(create(&app, input).await?)))
 }
 
@@ -120,7 +121,7 @@ pub async fn on_list(State(app): State<App>) -> Result<Json<Vec<Shown>>, JsonErr
     Ok(Json(list(&app).await?))
 }
 
-pub async fn on_delete(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, JsonError> {
+pub async fn on_delete(Admin(app): Admin, Path(id): Path<String>) -> Result<StatusCode, JsonError> {
     revoke(&app, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::acting::Admin;
 use super::clients::Shown;
 use super::consent_request::ConsentRequest;
 use super::page::{self, Asked, Page};
@@ -179,7 +180,7 @@ pub async fn on_list_consents(State(app): State<App>, RawQuery(query): RawQuery)
 }
 
 /// Exactly one of: a subject with a client, a subject with `all=true`, one consent. Never all people's.
-pub async fn on_revoke_consents(State(app): State<App>, RawQuery(query): RawQuery) -> Result<StatusCode, JsonError> {
+pub async fn on_revoke_consents(Admin(app): Admin, RawQuery(query): RawQuery) -> Result<StatusCode, JsonError> {
     let params = page::query(query.as_deref())?;
     let ending = app.ending(app.clock.now());
     let all = match params.get("all") {
@@ -233,7 +234,7 @@ pub async fn on_list_logins(State(app): State<App>, RawQuery(query): RawQuery) -
 }
 
 /// One session, or all of a person; with them go the tokens that were not meant to outlive them. Never all people's.
-pub async fn on_revoke_logins(State(app): State<App>, RawQuery(query): RawQuery) -> Result<StatusCode, JsonError> {
+pub async fn on_revoke_logins(Admin(app): Admin, RawQuery(query): RawQuery) -> Result<StatusCode, JsonError> {
     let params = page::query(query.as_deref())?;
     match (params.get("subject"), params.get("sid")) {
         (Some(subject), None) => {

@@ -1,8 +1,9 @@
 //! `/admin/oauth2/tokens`: an end to everything that a client was given (hydra.md section 3.7).
 
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::http::StatusCode;
 
+use super::acting::Admin;
 use super::page;
 use crate::app::App;
 use crate::http::answer::JsonError;
@@ -22,7 +23,7 @@ pub async fn end(app: &App, client: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-pub async fn on_delete(State(app): State<App>, RawQuery(query): RawQuery) -> Result<StatusCode, JsonError> {
+pub async fn on_delete(Admin(app): Admin, RawQuery(query): RawQuery) -> Result<StatusCode, JsonError> {
     end(&app, page::query(query.as_deref())?.get("client_id")).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::acting::Admin;
 use super::page::{self, Asked, Page};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -198,7 +199,7 @@ fn is_plain(text: &str, longest: usize) -> bool {
     text.len() <= longest && !text.chars().any(char::is_control)
 }
 
-pub async fn on_post(State(app): State<App>, JsonBody(input): JsonBody<Input>) -> Result<Response, JsonError> {
+pub async fn on_post(Admin(app): Admin, JsonBody(input): JsonBody<Input>) -> Result<Response, JsonError> {
     let trusted = create(&app, input).await?;
     let location = format!("/admin{PATH}/{}", trusted.id);
     Ok((StatusCode::CREATED, no_store(), [(header::LOCATION, location)], Json(trusted)).into_response())
@@ -215,7 +216,7 @@ pub async fn on_get(State(app): State<App>, Path(id): Path<String>) -> Result<Js
     Ok(Json(get(&app, &id).await?))
 }
 
-pub async fn on_delete(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode, JsonError> {
+pub async fn on_delete(Admin(app): Admin, Path(id): Path<String>) -> Result<StatusCode, JsonError> {
     delete(&app, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::acting::Admin;
 use super::page::{self, Asked, Page};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -147,12 +148,8 @@ pub async fn replace(app: &App, id: &Subject, input: Input) -> Result<Shown> {
         Some(password) => Some(hash(app, password).await?),
         None => None,
     };
-    let updated = app.store.update_user(&user, app.ending(now)).await.map_err(taken)?.ok_or_else(unknown)?;
-    if let Some(hash) = hash
-        && !app.store.set_password(id, &hash, app.ending(now)).await?
-    {
-        return Err(unknown());
-    }
+    let ending = app.ending(now);
+    let updated = app.store.update_user(&user, hash.as_deref(), ending).await.map_err(taken)?.ok_or_else(unknown)?;
     tracing::info!(subject = %id, disabled = updated.disabled, new_password = password.is_some(), "a user was updated");
     Ok(updated.into())
 }
@@ -223,7 +220,7 @@ fn checked(id: Subject, input: Input, now: Timestamp) -> Result<User> {
     })
 }
 
-pub async fn on_post(State(app): State<App>, JsonBody(input): JsonBody<Input>) -> Result<Response, JsonError> {
+pub async fn on_post(Admin(app): Admin, JsonBody(input): JsonBody<Input>) -> Result<Response, JsonError> {
     let user = create(&app, input).await?;
     let location = format!("/admin/users/{}", user.id);
     Ok((StatusCode::CREATED, no_store(), [(header::LOCATION, location)], Json(user)).into_response())
@@ -241,14 +238,14 @@ pub async fn on_get(State(app): State<App>, Path(id): Path<Subject>) -> Result<J
 }
 
 pub async fn on_put(
-    State(app): State<App>,
+    Admin(app): Admin,
     Path(id): Path<Subject>,
     JsonBody(input): JsonBody<Input>,
 ) -> Result<Json<Shown>, JsonError> {
     Ok(Json(replace(&app, &id, input).await?))
 }
 
-pub async fn on_delete(State(app): State<App>, Path(id): Path<Subject>) -> Result<StatusCode, JsonError> {
+pub async fn on_delete(Admin(app): Admin, Path(id): Path<Subject>) -> Result<StatusCode, JsonError> {
     delete(&app, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,5 +1,6 @@
 //! From the command line to an open database: the configuration, the store, the schema.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{BadConfiguration, Global};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, user_name};
 use crate::store::migration::Schema;
 
 /// The configuration of a file, with the environment over it.
@@ -25,6 +26,7 @@ pub async fn with_store<T>(global: &Global, work: impl AsyncFnOnce(&App) -> Resu
         bail!("dsn: a database in memory belongs to one process: nothing outside of the server can work on it");
     }
     let app = App::open(config, Clock::System).await.context("the database can not be opened")?;
+    let app = app.by(format!("cli:{}", user()), None);
     let reached = app.store.reach().await;
     reached.context("the database does not answer; does it run where `dsn` says, and let us in?")?;
     let outcome = work(&app).await;
@@ -56,6 +58,14 @@ pub async fn with_keys<T>(global: &Global, work: impl AsyncFnOnce(&App) -> Resul
         work(app).await
     })
     .await
+}
+
+/// Who works here, as the machine calls its users; by number where it has no name.
+fn user() -> String {
+    // Linux: a process belongs to whom it runs as.
+    let id = std::fs::metadata("/proc/self").ok().map(|process| process.uid());
+    let named = id.and_then(user_name).or_else(|| id.map(|id| id.to_string()));
+    named.or_else(|| std::env::var("USER").ok().filter(|name| !name.is_empty())).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// What the command line said of the configuration, to be said again.

@@ -137,6 +137,9 @@ pub struct Ttl {
     /// How long an authorization code may wait; 10 minutes at most (RFC 6749 section 4.1.2).
     #[schemars(extend("default" = "10m"))]
     pub auth_code: Setting<Duration>,
+    /// How long it is kept who changed what by the admin API or the command line; what is written already keeps its end.
+    #[schemars(extend("default" = "8760h"))]
+    pub admin_event: Setting<Duration>,
 }
 
 /// OAuth 2.0.

@@ -132,6 +132,7 @@ fn ttl(raw: &raw::Ttl, check: &mut Check) -> Ttl {
         grant,
         id_token: lasts(check, &raw.id_token, SECOND, 30 * DAY),
         auth_code: lasts(check, &raw.auth_code, SECOND, 10 * MINUTE),
+        admin_event: lasts(check, &raw.admin_event, HOUR, 3650 * DAY),
     }
 }
 

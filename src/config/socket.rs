@@ -112,6 +112,19 @@ pub fn id_of(account: &str, database: &str) -> Option<u32> {
     look_up(account, &fs::read_to_string(database).ok()?)
 }
 
+/// What the machine calls the user with this id.
+pub fn user_name(id: u32) -> Option<String> {
+    name_in(id, &fs::read_to_string("/etc/passwd").ok()?)
+}
+
+fn name_in(id: u32, lines: &str) -> Option<String> {
+    lines.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
+    })
+}
+
 /// Both files begin their lines with a name, a password and an id: passwd(5), group(5).
 fn look_up(name: &str, lines: &str) -> Option<u32> {
     lines.lines().find_map(|line| {
@@ -167,6 +180,10 @@ mod tests {
         let passwd = "root:x:0:0:root:/root:/bin/sh\n\nhydrant:x:991:990::/:/sbin/nologin\nbroken\nodd:x:many:0\n";
         assert_eq!(look_up("hydrant", passwd), Some(991));
         assert_eq!(look_up("root", passwd), Some(0));
+        assert_eq!(
+            (name_in(991, passwd).as_deref(), name_in(0, passwd).as_deref(), name_in(7, passwd)),
+            (Some("hydrant"), Some("root"), None)
+        );
         for nobody in ["hydran", "x", "", "broken", "odd"] {
             assert_eq!(look_up(nobody, passwd), None, "{nobody}");
         }

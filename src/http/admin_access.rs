@@ -27,8 +27,15 @@ const READ_ONLY: Refusal =
     Refusal::new(StatusCode::FORBIDDEN, "insufficient_scope", "The token may read and introspect, and change nothing.")
         .challenging("Bearer realm=\"hydrant admin\", error=\"insufficient_scope\"");
 
-/// Whose token it was, for the log.
-pub type Caller = Arc<str>;
+/// Whose token it was: for the log, and an extension of the request for what is recorded of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller(Arc<str>);
+
+impl Caller {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 pub struct Gate(Vec<Holder>);
 
@@ -41,8 +48,11 @@ struct Holder {
 impl Gate {
     /// `None` where nobody is listed: then whoever reaches the port may call.
     pub fn new(tokens: &[AdminToken]) -> Option<Self> {
-        let holder =
-            |token: &AdminToken| Holder { name: token.name.as_str().into(), hash: token.hash, access: token.access };
+        let holder = |token: &AdminToken| Holder {
+            name: Caller(token.name.as_str().into()),
+            hash: token.hash,
+            access: token.access,
+        };
         (!tokens.is_empty()).then(|| Self(tokens.iter().map(holder).collect()))
     }
 
@@ -58,7 +68,7 @@ impl Gate {
             || parts.method == Method::POST && route == Some("/oauth2/introspect");
         match holder.access {
             AdminAccess::ReadOnly if !reads => Err(READ_ONLY),
-            AdminAccess::ReadOnly | AdminAccess::Full => Ok(Some(Arc::clone(&holder.name))),
+            AdminAccess::ReadOnly | AdminAccess::Full => Ok(Some(holder.name.clone())),
         }
     }
 
@@ -98,7 +108,7 @@ mod tests {
         let asked = |method: &str, authorization: &[&str]| {
             let request = axum::http::Request::builder().method(method).uri("/health/alive");
             let request = authorization.iter().fold(request, |request, line| request.header("authorization", *line));
-            gate.admit(&request.body(()).unwrap().into_parts().0).map(|name| name.map(|name| name.to_string()))
+            gate.admit(&request.body(()).unwrap().into_parts().0).map(|name| name.map(|name| name.as_str().to_owned()))
         };
         for (method, lines, expected) in [
             ("GET", &["Bearer token-of-a"][..], Ok(Some("a".to_owned()))),

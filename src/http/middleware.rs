@@ -205,10 +205,13 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
             options.look_for_names(peer, client, parts.uri.path());
             parts.extensions.insert(client);
             parts.extensions.insert(id.clone());
+            if let Some(caller) = &caller {
+                parts.extensions.insert(caller.clone());
+            }
             // For the error page, which shows it: ours from here on, whatever the caller sent.
             parts.headers.extend(id.header().map(|value| (X_REQUEST_ID, value)));
             let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
-            let span = tracing::error_span!("request", id = id.as_str(), admin = caller.as_deref());
+            let span = tracing::error_span!("request", id = id.as_str(), admin = caller.as_ref().map(Caller::as_str));
             log.caller = caller;
             within(&options, next.run(Request::from_parts(parts, body)).instrument(span)).await
         }

@@ -13,6 +13,7 @@ use super::purpose::is_operators;
 use super::{Error, KeyUse, Keys, Purpose};
 use crate::clock::Timestamp;
 use crate::store::Store;
+use crate::store::audit::Action;
 use crate::store::key::{KeyChange, KeyRow};
 
 /// What a retired key is kept beyond the last signature's life: clocks differ, and a replica may notice late.
@@ -143,7 +144,7 @@ impl Keys {
         let Some(row) = rows.iter().find(|row| row.id == kid) else { return Ok(None) };
         if is_operators(&row.key_set) {
             let change = KeyChange { forget: vec![row.id.clone()], ..KeyChange::default() };
-            if !store.change_keys(&change).await? {
+            if !store.change_keys(&row.key_set, &change, Action::KeyRemoved).await? {
                 return Ok(None);
             }
             tracing::info!(kid, set = row.key_set, alg = row.alg, "a key was removed");

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::jose::{self, Algorithm, GivenJwk, GivenKey, Jwk};
 use crate::store;
 use crate::store::Store;
+use crate::store::audit::Action;
 use crate::store::key::{KeyChange, KeyRow};
 
 /// How often a change begins anew that another replica was quicker with.
@@ -147,7 +148,7 @@ impl Keys {
                 change.forget.extend(before.map(|before| before.id.clone()));
                 change.add.push(row);
             }
-            if self.done(store, set, &change).await? {
+            if self.done(store, set, &change, Action::KeysImported).await? {
                 self.read(&one, store, &self.0.needed, now).await?;
                 return Ok(());
             }
@@ -161,6 +162,7 @@ impl Keys {
     /// was shown changes nothing.
     pub async fn replace(&self, store: &Store, set: &Set, given: &[GivenKey], now: Timestamp) -> Result<(), Error> {
         check(given)?;
+        let action = if given.is_empty() { Action::KeySetRemoved } else { Action::KeySetReplaced };
         let one = self.0.one.lock().await;
         for _ in 0..TRIES {
             let rows = store.keys().await?;
@@ -186,7 +188,7 @@ impl Keys {
                     self.fill(*use_, &rows, &mut change, now).await?;
                 }
             }
-            if self.done(store, set, &change).await? {
+            if self.done(store, set, &change, action).await? {
                 self.read(&one, store, &self.0.needed, now).await?;
                 return Ok(());
             }
@@ -205,7 +207,7 @@ impl Keys {
             Set::Operator(_) => {
                 let one = self.0.one.lock().await;
                 let change = KeyChange { forget: vec![kid.to_owned()], ..KeyChange::default() };
-                let removed = self.done(store, set, &change).await?;
+                let removed = self.done(store, set, &change, Action::KeyRemoved).await?;
                 self.read(&one, store, &self.0.needed, now).await?;
                 Ok(removed)
             }
@@ -251,11 +253,11 @@ impl Keys {
     }
 
     /// `false` where another was quicker.
-    async fn done(&self, store: &Store, set: &Set, change: &KeyChange) -> Result<bool, Error> {
+    async fn done(&self, store: &Store, set: &Set, change: &KeyChange, action: Action) -> Result<bool, Error> {
         if change.is_empty() {
             return Ok(true);
         }
-        let done = store.change_keys(change).await?;
+        let done = store.change_keys(set.name(), change, action).await?;
         if done {
             let kids = |rows: &[KeyRow]| rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>();
             let (added, revoked, removed) = (kids(&change.add), &change.revoke, &change.forget);

@@ -7,7 +7,7 @@ use crate::admin::clients::Input;
 use crate::admin::consent_request::ConsentRequest;
 use crate::admin::login_request::LoginRequest;
 use crate::admin::logout_request::LogoutRequest;
-use crate::admin::{keys, logout_tokens, registration_tokens, sessions, trusted_issuers, users};
+use crate::admin::{events, keys, logout_tokens, registration_tokens, sessions, trusted_issuers, users};
 use crate::flow::elsewhere::{ConsentAccept, LoginAccept, Rejection};
 use crate::http::introspected::Introspected;
 use crate::oauth::client_metadata::Lifespans;
@@ -24,7 +24,14 @@ const REVOKED_CONSENTS: &[(&str, &str)] = &[
     ("consent_request_id", "This one; by itself."),
 ];
 const LOGINS: &[(&str, &str)] = &[("subject", "Whose: all of them."), ("sid", "This one.")];
-
+const EVENTS: &[(&str, &str)] = &[
+    ("target", "Only of what has this id; of a set of keys, this name."),
+    ("target_type", "Only of what is of this kind: client, for example."),
+    ("actor", "Only by this one."),
+    ("action", "Only where this was done: client.changed, for example."),
+    ("since", "Only from this moment on; RFC 3339."),
+    ("until", "Only before this moment; RFC 3339."),
+];
 const LOGOUT_TOKENS: &[(&str, &str)] = &[
     ("client_id", "Only those to this client."),
     ("subject", "Only those about this person."),
@@ -224,6 +231,10 @@ fn tokens() -> Vec<Operation> {
 
 fn operators() -> Vec<Operation> {
     let all = [
+        get("/events", "listAdminEvents", "Who changed what by the admin API or the command line, newest first")
+            .pages()
+            .query(EVENTS)
+            .gives(Body::json::<Vec<events::Shown>>()),
         get("/health/alive", "isAdminAlive", "Whether the process answers").gives(Body::Named("healthStatus")),
         get("/health/ready", "isAdminReady", "Whether requests can be served, and if not, why")
             .gives(Body::Named("healthStatus"))

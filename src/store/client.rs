@@ -3,13 +3,17 @@
 mod memory;
 mod registration;
 mod secret;
+mod told;
 
 use std::sync::Arc;
+
+use serde_json::json;
 
 pub use memory::Memory;
 pub use registration::{Registered, SELF_REGISTERED};
 pub use secret::{KeptSecret, RotatedSecret, SealedSecret};
 
+use super::audit::{self, Action};
 use super::db::{Error, Json, Result, Tx, row, sql};
 use super::{Store, events};
 use crate::clock::Timestamp;
@@ -105,6 +109,7 @@ impl Store {
         if !insert(&mut tx, client).await? {
             return Err(Error::Conflict);
         }
+        audit::record(&mut tx, Action::ClientCreated, client.id.as_str(), None, Some(client.told())).await?;
         tx.commit().await?;
         self.0.clients.forget(&client.id);
         Ok(())
@@ -115,9 +120,16 @@ impl Store {
         sql!(self, fetch_optional, "SELECT * FROM clients WHERE id = $1", id)
     }
 
-    /// Puts a client in place of the row that it was read from; the row as it is afterwards. `None` where that row was
-    /// changed meanwhile, or deleted: of two that have read the same, one has to read again.
-    pub async fn change_client(&self, client: &Client, now: Timestamp) -> Result<Option<Client>> {
+    /// Puts a client in place of the row that was read before; the row as it is afterwards. `None` where that row was
+    /// changed meanwhile, or deleted: of two that have read the same, one has to read again. `action` is what an operator
+    /// does by it.
+    pub async fn change_client(
+        &self,
+        before: &Client,
+        client: &Client,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Option<Client>> {
         let mut tx = self.begin().await?;
         let changed: Option<Client> = sql!(
             &mut tx,
@@ -126,7 +138,7 @@ impl Store {
                     rotated_secrets = $7, registration_token_hash = $8, updated_at = $9, revision = revision + 1
               WHERE id = $1 AND revision = $2 RETURNING *",
             &client.id,
-            client.revision,
+            before.revision,
             &client.metadata,
             client.secret_hash.as_deref(),
             client.secret_sealed.as_deref(),
@@ -135,7 +147,9 @@ impl Store {
             client.registration_token_hash.as_deref(),
             now,
         )?;
-        if changed.is_some() {
+        if let Some(after) = &changed {
+            let told = (Some(before.told()), Some(after.told_after(before)));
+            audit::record(&mut tx, action, client.id.as_str(), told.0, told.1).await?;
             replace_origins(&mut tx, &client.id, client.metadata()).await?;
             events::client_changed(&mut tx, &client.id).await?;
             tx.commit().await?;
@@ -148,32 +162,38 @@ impl Store {
     /// clock says.
     pub async fn end_client_tokens(&self, id: &ClientId, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let ended = sql!(
+        let ended: Option<Timestamp> = sql!(
             &mut tx,
-            execute,
+            scalar_optional,
             "UPDATE clients
                 SET tokens_valid_from = CASE WHEN tokens_valid_from > $2 THEN tokens_valid_from + 1 ELSE $2 + 1 END
-              WHERE id = $1",
+              WHERE id = $1 RETURNING tokens_valid_from",
             id,
             now,
         )?;
-        if ended == 1 {
+        if let Some(valid_from) = ended {
+            let told = json!({ "tokens_valid_from": valid_from.rfc3339() });
+            audit::record(&mut tx, Action::ClientTokensRevoked, id.as_str(), None, Some(told)).await?;
             events::client_changed(&mut tx, id).await?;
             tx.commit().await?;
             self.0.clients.forget(id);
         }
-        Ok(ended == 1)
+        Ok(ended.is_some())
     }
 
     /// Deletes a client with its consents. Its grants die with it: every statement on a grant asks for its client, and
     /// a later client of the same id starts with a later `tokens_valid_from`. The sweep takes the rows.
     pub async fn delete_client(&self, id: &ClientId) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let deleted = sql!(&mut tx, execute, "DELETE FROM clients WHERE id = $1", id)?;
+        let deleted: Option<Client> =
+            sql!(&mut tx, fetch_optional, "DELETE FROM clients WHERE id = $1 RETURNING *", id)?;
+        if let Some(client) = &deleted {
+            audit::record(&mut tx, Action::ClientDeleted, id.as_str(), Some(client.told()), None).await?;
+        }
         clear(&mut tx, id).await?;
         tx.commit().await?;
         self.0.clients.forget(id);
-        Ok(deleted == 1)
+        Ok(deleted.is_some())
     }
 
     /// Clients in the order of their ids, after `after`.

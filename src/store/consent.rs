@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
+
 use super::Store;
+use super::audit::{self, Action};
 use super::db::{Json, Result, Tx, row, sql};
 use super::decision::{ConsentRecord, Forced};
 use super::logout_token;
@@ -176,17 +179,17 @@ impl Store {
     /// What is being finished at this moment holds its interaction: this waits for it there, and then finds its grant.
     pub async fn revoke_consents(&self, subject: &Subject, client: Option<&ClientId>, ending: Ending) -> Result<u64> {
         let mut tx = self.begin().await?;
-        sql!(
+        let undecided = sql!(
             &mut tx,
             execute,
             "DELETE FROM interactions WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)",
             subject,
             client,
         )?;
-        sql!(
+        let forgotten: Vec<(ClientId,)> = sql!(
             &mut tx,
-            execute,
-            "DELETE FROM consents WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)",
+            fetch_all,
+            "DELETE FROM consents WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR client_id = $2) RETURNING client_id",
             subject,
             client,
         )?;
@@ -203,6 +206,10 @@ impl Store {
             ending.now,
         )?;
         let grants = revoked.len() as u64;
+        if undecided > 0 || !forgotten.is_empty() || !revoked.is_empty() {
+            let gone = gone(forgotten.iter().map(|(client,)| client), revoked.iter().map(|(client, _)| client));
+            audit::record(&mut tx, Action::ConsentRevoked, subject.as_str(), Some(gone), None).await?;
+        }
         tell(&mut tx, subject, revoked.into_iter().chain(signed_in).collect(), ending).await?;
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
@@ -235,6 +242,10 @@ impl Store {
             ending.now,
         )?;
         let grants = u64::from(revoked.is_some());
+        if let Some(subject) = revoked.as_ref().map(|(subject, ..)| subject).or(forgotten.first().map(|gone| &gone.0)) {
+            let gone = gone(forgotten.iter().map(|gone| &gone.1), revoked.iter().map(|(_, client, _)| client));
+            audit::record(&mut tx, Action::ConsentRevoked, subject.as_str(), Some(gone), None).await?;
+        }
         if let Some((subject, client, session)) = revoked {
             signed_in.push((subject, vec![(client, session)]));
         }
@@ -286,6 +297,17 @@ async fn leave(tx: &mut Tx, subject: &Subject, client: Option<&ClientId>) -> Res
         subject,
         client,
     )
+}
+
+/// What a person had allowed, by client, as events tell of it.
+fn gone<'a>(remembered: impl Iterator<Item = &'a ClientId>, granted: impl Iterator<Item = &'a ClientId>) -> Value {
+    let mut clients = BTreeMap::<&ClientId, (bool, u64)>::new();
+    remembered.for_each(|client| clients.entry(client).or_default().0 = true);
+    granted.for_each(|client| clients.entry(client).or_default().1 += 1);
+    let told = |(client, (remembered, grants)): (&ClientId, (bool, u64))| {
+        (client.to_string(), json!({ "remembered": remembered, "grants": grants }))
+    };
+    Value::Object(clients.into_iter().map(told).collect())
 }
 
 /// Has clients told that what they were given in these sessions is over: for each session that is alive; for a client that

@@ -2,6 +2,7 @@
 
 mod column;
 mod statement;
+mod transaction;
 
 use std::fmt;
 use std::path::Path;
@@ -16,12 +17,14 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
+use sqlx::{Connection as _, Postgres, Sqlite};
 use tokio::time::Instant;
 
 pub use column::Json;
 pub use statement::writes;
 pub(crate) use statement::{row, sql};
+use transaction::Begun;
+pub use transaction::Tx;
 
 use crate::config;
 
@@ -190,8 +193,8 @@ impl Db {
 
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::new(Begun::Postgres(pool.begin().await?)),
+            Self::Sqlite { write, .. } => Tx::new(Begun::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
         })
     }
 
@@ -291,31 +294,6 @@ fn make_private(path: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A transaction. Dropping it rolls back.
-pub enum Tx {
-    Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
-}
-
-impl Tx {
-    pub async fn commit(self) -> Result<()> {
-        match self {
-            Self::Postgres(tx) => tx.commit().await?,
-            Self::Sqlite(tx) => tx.commit().await?,
-        }
-        Ok(())
-    }
-
-    /// The transaction's own connection, whatever the statement does.
-    #[expect(clippy::unused_async, reason = "the sql! macro asks a pool and a transaction with the same words")]
-    pub async fn place(&mut self, _writes: bool) -> Result<Place<'_>> {
-        Ok(match self {
-            Self::Postgres(tx) => Place::PostgresTx(tx),
-            Self::Sqlite(tx) => Place::SqliteTx(tx),
-        })
-    }
 }
 
 impl super::Store {

@@ -1,10 +1,15 @@
 //! Keys: made once for all replicas, kept sealed.
 
+use std::slice;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use super::audit::{self, Action};
 use super::db::{Json, Result, Tx, row, sql};
 use super::{Store, events};
 use crate::clock::Timestamp;
+use crate::jose::Jwk;
 use crate::oauth::client_metadata::Lifespans;
 
 row! {
@@ -52,6 +57,17 @@ impl KeyRow {
     pub fn is_revoked(&self) -> bool {
         self.retire_at == Some(REVOKED)
     }
+
+    /// As events tell of it: the public part.
+    fn told(&self) -> Value {
+        let mut told = json!({
+            "kid": self.id, "use": self.key_use, "alg": self.alg, "active_from": self.active_from.rfc3339(),
+        });
+        if let Some(public) = self.public.as_deref().and_then(|text| serde_json::from_str::<Jwk>(text).ok()) {
+            told["public_key"] = json!(public);
+        }
+        told
+    }
 }
 
 impl Store {
@@ -69,6 +85,7 @@ impl Store {
             inserted => inserted?,
         };
         if inserted {
+            audit::record(&mut tx, Action::KeyMade, &key.key_set, None, told(slice::from_ref(key))).await?;
             events::keys_changed(&mut tx).await?;
             tx.commit().await?;
         }
@@ -98,12 +115,14 @@ impl Store {
     /// there is none, `successor` does. `false` where the key is not there or was revoked before.
     pub async fn revoke_key(&self, key: &KeyRow, successor: Option<&KeyRow>, now: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
-        if revoke(&mut tx, &key.id).await? == 0 {
-            return Ok(false);
+        let Some(revoked) = revoke(&mut tx, &key.id).await? else { return Ok(false) };
+        let mut added = None;
+        if let Some(successor) = successor
+            && insert(&mut tx, successor).await?
+        {
+            added = told(slice::from_ref(successor));
         }
-        if let Some(successor) = successor {
-            insert(&mut tx, successor).await?;
-        }
+        audit::record(&mut tx, Action::KeyRevoked, &key.key_set, told(&[revoked]), added).await?;
         sql!(
             &mut tx,
             execute,
@@ -122,38 +141,38 @@ impl Store {
     }
 
     /// Does all of it or nothing. `false` where the keys are not any more what the change was thought out for: one of them
-    /// has gone, or the name or the ordinal of one that is added is taken.
-    pub async fn change_keys(&self, change: &KeyChange) -> Result<bool> {
-        match self.try_change_keys(change).await {
+    /// has gone, or the name or the ordinal of one that is added is taken. `action` is what an operator does by it to `set`.
+    pub async fn change_keys(&self, set: &str, change: &KeyChange, action: Action) -> Result<bool> {
+        match self.try_change_keys(set, change, action).await {
             Err(error) if error.is_transient() => Ok(false),
             outcome => outcome,
         }
     }
 
-    async fn try_change_keys(&self, change: &KeyChange) -> Result<bool> {
+    async fn try_change_keys(&self, set: &str, change: &KeyChange, action: Action) -> Result<bool> {
         let mut tx = self.begin().await?;
+        let mut gone: Vec<KeyRow> = Vec::new();
         for id in &change.forget {
-            let forgotten = sql!(
+            let forgotten: Option<KeyRow> = sql!(
                 &mut tx,
-                execute,
-                "DELETE FROM keys WHERE id = $1 AND (retire_at IS NULL OR retire_at <> $2)",
+                fetch_optional,
+                "DELETE FROM keys WHERE id = $1 AND (retire_at IS NULL OR retire_at <> $2) RETURNING *",
                 id,
                 REVOKED,
             )?;
-            if forgotten == 0 {
-                return Ok(false);
-            }
+            let Some(forgotten) = forgotten else { return Ok(false) };
+            gone.push(forgotten);
         }
         for id in &change.revoke {
-            if revoke(&mut tx, id).await? == 0 {
-                return Ok(false);
-            }
+            let Some(revoked) = revoke(&mut tx, id).await? else { return Ok(false) };
+            gone.push(revoked);
         }
         for key in &change.add {
             if !insert(&mut tx, key).await? {
                 return Ok(false);
             }
         }
+        audit::record(&mut tx, action, set, told(&gone), told(&change.add)).await?;
         events::keys_changed(&mut tx).await?;
         tx.commit().await?;
         Ok(true)
@@ -197,12 +216,17 @@ impl Store {
     }
 }
 
-async fn revoke(tx: &mut Tx, id: &str) -> Result<u64> {
+/// Some keys of a set, where there are any: those that are gone from it, or have come to it.
+fn told(keys: &[KeyRow]) -> Option<Value> {
+    (!keys.is_empty()).then(|| json!({ "keys": keys.iter().map(KeyRow::told).collect::<Vec<_>>() }))
+}
+
+async fn revoke(tx: &mut Tx, id: &str) -> Result<Option<KeyRow>> {
     sql!(
         tx,
-        execute,
+        fetch_optional,
         "UPDATE keys SET retire_at = $2, private_sealed = ''
-          WHERE id = $1 AND (retire_at IS NULL OR retire_at <> $2)",
+          WHERE id = $1 AND (retire_at IS NULL OR retire_at <> $2) RETURNING *",
         id,
         REVOKED,
     )

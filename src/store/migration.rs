@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "client_secrets", include_str!("../../migrations/0005_client_secrets.sql")),
     (6, "trusted_issuers", include_str!("../../migrations/0006_trusted_issuers.sql")),
     (7, "logout", include_str!("../../migrations/0007_logout.sql")),
+    (8, "events", include_str!("../../migrations/0008_events.sql")),
 ];
 
 /// How the schema of a database stands to ours.

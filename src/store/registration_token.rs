@@ -1,6 +1,9 @@
 //! Initial access tokens: who has one may register a client (RFC 7591 section 3).
 
+use serde_json::{Value, json};
+
 use super::Store;
+use super::audit::{self, Action};
 use super::db::{Result, Tx, row, sql};
 use crate::clock::Timestamp;
 
@@ -18,10 +21,21 @@ row! {
     }
 }
 
+impl RegistrationToken {
+    /// As events tell of it.
+    fn told(&self) -> Value {
+        json!({
+            "id": self.id, "note": self.note, "uses_left": self.uses_left, "created_at": self.created_at.rfc3339(),
+            "expires_at": self.expires_at.rfc3339(),
+        })
+    }
+}
+
 impl Store {
     pub async fn insert_registration_token(&self, token: &RegistrationToken) -> Result<()> {
+        let mut tx = self.begin().await?;
         sql!(
-            self,
+            &mut tx,
             execute,
             "INSERT INTO registration_tokens (id, hash, note, uses_left, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6)",
@@ -32,7 +46,8 @@ impl Store {
             token.created_at,
             token.expires_at,
         )?;
-        Ok(())
+        audit::record(&mut tx, Action::RegistrationTokenCreated, &token.id, None, Some(token.told())).await?;
+        tx.commit().await
     }
 
     /// All that have not expired, the used-up ones too, by their ids.
@@ -54,7 +69,14 @@ impl Store {
     }
 
     pub async fn delete_registration_token(&self, id: &str) -> Result<bool> {
-        Ok(sql!(self, execute, "DELETE FROM registration_tokens WHERE id = $1", id)? == 1)
+        let mut tx = self.begin().await?;
+        let deleted: Option<RegistrationToken> =
+            sql!(&mut tx, fetch_optional, "DELETE FROM registration_tokens WHERE id = $1 RETURNING *", id)?;
+        if let Some(token) = &deleted {
+            audit::record(&mut tx, Action::RegistrationTokenDeleted, id, Some(token.told()), None).await?;
+            tx.commit().await?;
+        }
+        Ok(deleted.is_some())
     }
 }
 

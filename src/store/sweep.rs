@@ -24,12 +24,12 @@ impl Store {
     }
 
     /// The rows that went from each table.
-    async fn sweep_batch(&self, now: Timestamp) -> Result<[u64; 10]> {
+    async fn sweep_batch(&self, now: Timestamp) -> Result<[u64; 11]> {
         let mut tx = self.begin().await?;
         if let Connection::Postgres(connection) = tx.place(true).await?.connection() {
             let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(4912)").fetch_one(connection).await?;
             if !ours {
-                return Ok([0; 10]);
+                return Ok([0; 11]);
             }
         }
         // The second condition is asked again of a row that somebody changes at this moment: a client's first use saves it.
@@ -57,10 +57,11 @@ impl Store {
         for (id,) in &sessions {
             sql!(&mut tx, execute, "DELETE FROM session_clients WHERE session_id = $1", id)?;
         }
-        let [tokens, grants, interactions, told, revoked, consents, used, issuers] = expired(&mut tx, now).await?;
+        let [tokens, grants, interactions, told, revoked, consents, used, issuers, events] =
+            expired(&mut tx, now).await?;
         let clients = ended.len() as u64;
         let sessions = sessions.len() as u64;
-        let swept = [clients, sessions, tokens, grants, interactions, told, revoked, consents, used, issuers];
+        let swept = [clients, sessions, tokens, grants, interactions, told, revoked, consents, used, issuers, events];
         tx.commit().await?;
         for (id,) in &ended {
             self.0.clients.forget(id);
@@ -70,7 +71,7 @@ impl Store {
 }
 
 /// The rows that went from the tables where nothing hangs on a row.
-async fn expired(tx: &mut Tx, now: Timestamp) -> Result<[u64; 8]> {
+async fn expired(tx: &mut Tx, now: Timestamp) -> Result<[u64; 9]> {
     Ok([
         sql!(
             &mut *tx,
@@ -133,6 +134,14 @@ async fn expired(tx: &mut Tx, now: Timestamp) -> Result<[u64; 8]> {
             execute,
             "DELETE FROM trusted_issuers WHERE id IN
                 (SELECT id FROM trusted_issuers WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+            now,
+            BATCH,
+        )?,
+        sql!(
+            &mut *tx,
+            execute,
+            "DELETE FROM events WHERE id IN
+                (SELECT id FROM events WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
             now,
             BATCH,
         )?,

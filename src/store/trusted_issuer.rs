@@ -1,6 +1,9 @@
 //! Trusted issuers: whose assertions are grants, for whom, and by which key (RFC 7523 section 3).
 
+use serde_json::{Value, json};
+
 use super::Store;
+use super::audit::{self, Action};
 use super::db::{Json, Result, row, sql};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, Subject};
@@ -32,6 +35,17 @@ pub struct Standing {
     pub is_disabled: bool,
 }
 
+impl TrustedIssuer {
+    /// As events tell of it.
+    fn told(&self) -> Value {
+        json!({
+            "id": self.id, "issuer": self.issuer, "subject": self.subject, "allow_any_subject": self.subject.is_empty(),
+            "scope": self.scope.iter().collect::<Vec<_>>(), "public_key": self.public.0,
+            "created_at": self.created_at.rfc3339(), "expires_at": self.expires_at.rfc3339(),
+        })
+    }
+}
+
 impl Store {
     /// `Conflict` where the issuer is trusted for that subject and key already.
     pub async fn insert_trusted_issuer(&self, trusted: &TrustedIssuer) -> Result<()> {
@@ -60,6 +74,7 @@ impl Store {
             trusted.created_at,
             trusted.expires_at,
         )?;
+        audit::record(&mut tx, Action::TrustedIssuerCreated, &trusted.id, None, Some(trusted.told())).await?;
         tx.commit().await
     }
 
@@ -90,7 +105,14 @@ impl Store {
     }
 
     pub async fn delete_trusted_issuer(&self, id: &str) -> Result<bool> {
-        Ok(sql!(self, execute, "DELETE FROM trusted_issuers WHERE id = $1", id)? == 1)
+        let mut tx = self.begin().await?;
+        let deleted: Option<TrustedIssuer> =
+            sql!(&mut tx, fetch_optional, "DELETE FROM trusted_issuers WHERE id = $1 RETURNING *", id)?;
+        if let Some(trusted) = &deleted {
+            audit::record(&mut tx, Action::TrustedIssuerDeleted, id, Some(trusted.told()), None).await?;
+            tx.commit().await?;
+        }
+        Ok(deleted.is_some())
     }
 
     /// By which keys this issuer may speak for this subject now; those for the subject alone come first.

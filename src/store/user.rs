@@ -1,9 +1,10 @@
 //! Users: the people who sign in at the built-in pages.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Store;
+use super::audit::{self, Action};
 use super::db::{Error, Json, Result, Tx, row, sql};
 use super::session::{self, Ending, SessionKey};
 use crate::clock::Timestamp;
@@ -40,6 +41,18 @@ impl User {
     pub fn known(self) -> Map<String, Value> {
         claims::known(Some(self.claims.0), Some(&self.username), self.email.as_deref())
     }
+
+    /// As events tell of the person.
+    fn told(&self) -> Value {
+        let mut told = json!({
+            "id": self.id, "username": self.username, "claims": self.claims.0, "disabled": self.disabled,
+            "created_at": self.created_at.rfc3339(),
+        });
+        if let Some(email) = &self.email {
+            told["email"] = email.as_str().into();
+        }
+        told
+    }
 }
 
 impl Store {
@@ -67,6 +80,7 @@ impl Store {
             return Err(Error::Conflict);
         }
         insert_names(&mut tx, user).await?;
+        audit::record(&mut tx, Action::UserCreated, user.id.as_str(), None, Some(user.told())).await?;
         tx.commit().await
     }
 
@@ -94,14 +108,23 @@ impl Store {
         )
     }
 
-    /// Replaces what is kept of a person, but the password. Whoever is disabled is signed out everywhere in the same
-    /// transaction.
-    pub async fn update_user(&self, user: &User, ending: Ending) -> Result<Option<User>> {
+    /// Replaces what is kept of a person; the password only where there is another one. Who gets another one, or is
+    /// disabled, is signed out everywhere in the same transaction.
+    pub async fn update_user(&self, user: &User, password_hash: Option<&str>, ending: Ending) -> Result<Option<User>> {
         let mut tx = self.begin().await?;
+        // Nobody changes the row from here on.
+        let before: Option<User> = sql!(
+            &mut tx,
+            fetch_optional,
+            "UPDATE users SET updated_at = updated_at WHERE id = $1 RETURNING *",
+            &user.id,
+        )?;
+        let Some(before) = before else { return Ok(None) };
         let updated: Option<User> = sql!(
             &mut tx,
             fetch_optional,
-            "UPDATE users SET username = $2, email = $3, claims = $4, disabled = $5, updated_at = $6
+            "UPDATE users SET username = $2, email = $3, claims = $4, disabled = $5, updated_at = $6,
+                    password_hash = COALESCE($7, password_hash)
               WHERE id = $1 RETURNING *",
             &user.id,
             &user.username,
@@ -109,13 +132,19 @@ impl Store {
             &user.claims,
             user.disabled,
             ending.now,
+            password_hash,
         )?;
         if let Some(updated) = &updated {
             sql!(&mut tx, execute, "DELETE FROM user_names WHERE user_id = $1", &user.id)?;
             insert_names(&mut tx, updated).await?;
-            if updated.disabled {
+            if updated.disabled || password_hash.is_some() {
                 end_everything(&mut tx, &user.id, ending).await?;
             }
+            let mut after = updated.told();
+            if password_hash.is_some() {
+                after["password_replaced"] = true.into();
+            }
+            audit::record(&mut tx, Action::UserChanged, user.id.as_str(), Some(before.told()), Some(after)).await?;
             tx.commit().await?;
             self.0.logout_tokens_due.notify_one();
         }
@@ -134,6 +163,10 @@ impl Store {
             ending.now,
         )?;
         end_everything(&mut tx, id, ending).await?;
+        if updated == 1 {
+            let told = json!({ "password_replaced": true });
+            audit::record(&mut tx, Action::UserPasswordSet, id.as_str(), None, Some(told)).await?;
+        }
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
         Ok(updated == 1)
@@ -196,10 +229,13 @@ impl Store {
         end_everything(&mut tx, id, ending).await?;
         sql!(&mut tx, execute, "DELETE FROM consents WHERE subject = $1", id)?;
         sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE subject = $1", id)?;
-        let deleted = sql!(&mut tx, execute, "DELETE FROM users WHERE id = $1", id)?;
+        let deleted: Option<User> = sql!(&mut tx, fetch_optional, "DELETE FROM users WHERE id = $1 RETURNING *", id)?;
+        if let Some(user) = &deleted {
+            audit::record(&mut tx, Action::UserDeleted, id.as_str(), Some(user.told()), None).await?;
+        }
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
-        Ok(deleted == 1)
+        Ok(deleted.is_some())
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hydrant::id::ClientId;
 use hydrant::secret::Secret;
+use hydrant::store::audit::Action;
 use hydrant::store::user::User;
 use reqwest::Method;
 use serde_json::json;
@@ -49,12 +50,18 @@ async fn az_37_a_decided_consent_is_worth_nothing_without_its_redirect_uri() {
 async fn remove_redirect_uri(server: &Server) {
     let mut client = server.app().store.client_to_change(&ClientId::new("web")).await.unwrap().unwrap();
     client.metadata.0.redirect_uris = vec!["https://rp.example/new".to_owned()];
-    server.app().store.change_client(&client, server.clock.now()).await.unwrap().unwrap();
+    server
+        .app()
+        .store
+        .change_client(&client, &client, Action::ClientChanged, server.clock.now())
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 async fn disable(server: &Server, username: &str) {
     let user = server.app().store.user_by_name(username).await.unwrap().unwrap();
-    server.app().store.update_user(&User { disabled: true, ..user }, server.ending()).await.unwrap();
+    server.app().store.update_user(&User { disabled: true, ..user }, None, server.ending()).await.unwrap();
 }
 
 /// AZ-38: a person who is disabled at the consent page gets no code, whatever is answered there: the session is gone, as
@@ -137,8 +144,8 @@ async fn lc_23_a_sign_in_under_way_does_not_outlive_the_password() {
                 "deletion" => assert!(store.delete_user(&subject, ending).await.unwrap()),
                 _ => {
                     let user = store.user(&subject).await.unwrap().unwrap();
-                    store.update_user(&User { disabled: true, ..user.clone() }, ending).await.unwrap();
-                    store.update_user(&User { disabled: false, ..user }, ending).await.unwrap();
+                    store.update_user(&User { disabled: true, ..user.clone() }, None, ending).await.unwrap();
+                    store.update_user(&User { disabled: false, ..user }, None, ending).await.unwrap();
                 }
             }
             assert!(!busy.is_finished(), "the change came too late for this test");

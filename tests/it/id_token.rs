@@ -116,7 +116,7 @@ async fn id_08_sub_is_stable_and_never_given_again() {
     let store = &server.app().store;
     let user = store.user_by_name("alice").await.unwrap().unwrap();
     let renamed = User { username: "alicia".to_owned(), email: Some("a@b.example".to_owned()), ..user.clone() };
-    store.update_user(&renamed, server.ending()).await.unwrap();
+    store.update_user(&renamed, None, server.ending()).await.unwrap();
     assert_eq!(sub("alicia").await, first);
     assert_eq!(sub("a@b.example").await, first);
     store.delete_user(&user.id, server.ending()).await.unwrap();

@@ -29,7 +29,7 @@ async fn is_signed_in(browser: &mut Browser<'_>) -> bool {
 async fn disable(server: &Server, username: &str) {
     let mut user = server.app().store.user_by_name(username).await.unwrap().unwrap();
     user.disabled = true;
-    server.app().store.update_user(&user, server.ending()).await.unwrap().unwrap();
+    server.app().store.update_user(&user, None, server.ending()).await.unwrap().unwrap();
 }
 
 /// A login for now ends after `accounts.unremembered_session`, a remembered one after `ttl.authentication_session`.

@@ -8,6 +8,7 @@ use crate::oauth::client_metadata::{Lifespans, Rules, check_client_id, check_sec
 use crate::oauth::{ErrorCode, Result};
 use crate::registration::Shown;
 use crate::secret::Secret;
+use crate::store::audit::Action;
 use crate::store::client::Client;
 use crate::store::db::Json;
 use crate::{client_documents, client_secret};
@@ -39,7 +40,7 @@ pub async fn change(app: &App, id: &ClientId, change: &Change) -> Result<Shown> 
         let before = app.store.client_to_change(id).await?.ok_or_else(unknown)?;
         // Boxed: it is large, and so would be whatever waits for it.
         let (after, secret) = Box::pin(change.of(app, &before, now)).await?;
-        if let Some(client) = app.store.change_client(&after, now).await? {
+        if let Some(client) = app.store.change_client(&before, &after, change.action(), now).await? {
             tracing::info!(client = %id, change = change.name(), new_secret = secret.is_some(), "a client was changed");
             return Ok(Shown::new(&client, secret));
         }
@@ -56,6 +57,15 @@ impl Change {
             Self::Lifespans(_) => "lifespans",
             Self::RotateSecret => "secret rotated",
             Self::ForgetRotated => "earlier secrets forgotten",
+        }
+    }
+
+    /// For the event.
+    fn action(&self) -> Action {
+        match self {
+            Self::Replace(_) | Self::Patch(_) | Self::Lifespans(_) => Action::ClientChanged,
+            Self::RotateSecret => Action::ClientSecretRotated,
+            Self::ForgetRotated => Action::ClientSecretsForgotten,
         }
     }
 

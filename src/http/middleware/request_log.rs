@@ -89,7 +89,7 @@ impl Drop for RequestLog<'_> {
             latency_ms = f64::from(micros) / 1000.0,
             client = %self.client,
             request_id = self.id.as_str(),
-            admin = self.caller.as_deref(),
+            admin = self.caller.as_ref().map(Caller::as_str),
             "request"
         );
     }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::PAGE;
 use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId, Subject};
+use crate::store::audit::{self, Action};
 use crate::store::db::{Result, Tx, sql};
 use crate::store::{Store, logout_token};
 
@@ -33,6 +36,10 @@ impl Store {
     pub async fn end_session(&self, id: SessionId, ending: Ending) -> Result<Option<EndedSession>> {
         let mut tx = self.begin().await?;
         let ended = end(&mut tx, id, ending).await?;
+        if let Some(ended) = &ended {
+            let told = json!({ "subject": ended.subject, "clients": ended.clients });
+            audit::record(&mut tx, Action::SessionEnded, &id.to_string(), Some(told), None).await?;
+        }
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
         Ok(ended)

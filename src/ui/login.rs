@@ -75,8 +75,18 @@ impl Login<'_> {
 mod tests {
     use super::*;
 
+    const CLIENT: ClientCard<'static> = ClientCard {
+        name: "Notes",
+        logo: None,
+        client_uri: None,
+        policy_uri: None,
+        tos_uri: None,
+        redirect_host: "app.notes.example",
+        is_verified: true,
+    };
+
     fn html(identifier: &str, failure: Option<&str>, remember: bool) -> String {
-        Login { action: "/login", challenge: "C1", client: None, identifier, remember, failure }
+        Login { action: "/login", challenge: "C1", client: Some(CLIENT), identifier, remember, failure }
             .page(&Look { title: "Example ID", accent: "#0f766e", base: "" })
             .into_string()
     }
@@ -105,6 +115,15 @@ mod tests {
         }
         assert!(html.find("id=\"accept\"") < html.find("id=\"reject\""), "Enter signs in");
         assert!(!tag(&html, "id=\"remember\"").contains("checked"));
+    }
+
+    #[test]
+    fn where_no_client_waits_there_is_nothing_to_cancel() {
+        let login =
+            Login { action: "/login", challenge: "C1", client: None, identifier: "", remember: false, failure: None };
+        let html = login.page(&Look { title: "Example ID", accent: "", base: "" }).into_string();
+        assert!(html.contains("id=\"accept\"") && !html.contains("id=\"reject\""), "{html}");
+        assert!(html.contains("<bdi class=\"name\">Example ID</bdi>"), "{html}");
     }
 
     #[test]

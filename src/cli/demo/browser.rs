@@ -234,17 +234,26 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::{Look, login};
+    use crate::ui::{ClientCard, Look, login};
 
     fn page(html: &str) -> Page {
         Page { url: Url::parse("http://127.0.0.1:4444/login").unwrap(), status: 200, html: html.to_owned() }
     }
 
     fn login_page(failure: Option<&str>) -> Page {
+        let client = ClientCard {
+            name: "Notes",
+            logo: None,
+            client_uri: None,
+            policy_uri: None,
+            tos_uri: None,
+            redirect_host: "app.notes.example",
+            is_verified: true,
+        };
         let login = login::Login {
             action: "/login",
             challenge: "a\"b&c<d>",
-            client: None,
+            client: Some(client),
             identifier: "ali",
             remember: false,
             failure,

@@ -89,11 +89,17 @@ pub async fn deliver(app: App) {
     let mut hosts = Hosts::default();
     let mut attempts = JoinSet::new();
     let mut turn = 0;
+    let mut out_of_order = false;
     loop {
         // Another client is the first to be looked at each time.
         turn += 1;
-        if let Err(error) = begin(&app, &mut hosts, &mut attempts, turn).await {
-            tracing::warn!(%error, "logout tokens can not be sent at the moment");
+        match begin(&app, &mut hosts, &mut attempts, turn).await {
+            Ok(()) => out_of_order = false,
+            Err(error) if !out_of_order => {
+                tracing::warn!(%error, "logout tokens can not be sent at the moment");
+                out_of_order = true;
+            }
+            Err(_) => {}
         }
         tokio::select! {
             () = app.store.logout_tokens_due() => {}
@@ -166,16 +172,23 @@ async fn give_up(app: &App, id: &ClientId, now: Timestamp) -> Result<()> {
 
 /// One attempt. Whether it failed.
 async fn attempt(app: &App, client: &Client, url: &Url, token: &LogoutToken) -> bool {
-    let failure = send(app, client, url, token).await.err();
-    let noted = note(app, client, token, failure.as_deref()).await;
+    let outcome = send(app, client, url, token).await;
+    let noted = note(app, client, token, outcome.as_ref().err()).await;
     if let Err(error) = noted {
         // The claim ends by itself, and it is sent again.
         tracing::warn!(%error, client = %client.id, "what came of a logout token could not be written down");
     }
-    failure.is_some()
+    matches!(outcome, Err(Failure::Passing(_)))
 }
 
-async fn note(app: &App, client: &Client, token: &LogoutToken, failure: Option<&str>) -> crate::store::Result<()> {
+/// Why the client does not have it, in words for the operator.
+enum Failure {
+    /// Another attempt may do.
+    Passing(String),
+    Lasting(&'static str),
+}
+
+async fn note(app: &App, client: &Client, token: &LogoutToken, failure: Option<&Failure>) -> crate::store::Result<()> {
     let now = app.clock.now();
     let Some(failure) = failure else {
         app.metrics.delivery(Delivery::Delivered);
@@ -183,7 +196,12 @@ async fn note(app: &App, client: &Client, token: &LogoutToken, failure: Option<&
         app.store.logout_token_was_delivered(token, now).await?;
         return Ok(());
     };
-    let next = Some(now + pause(token.attempts)).filter(|next| *next < token.ends_at);
+    let (failure, next) = match failure {
+        Failure::Passing(failure) => {
+            (failure.as_str(), Some(now + pause(token.attempts)).filter(|next| *next < token.ends_at))
+        }
+        Failure::Lasting(failure) => (*failure, None),
+    };
     app.store.logout_token_failed(token, failure, next).await?;
     match next {
         Some(_) => {
@@ -207,18 +225,18 @@ fn pause(attempts: i64) -> Duration {
     pause.mul_f64(0.9 + 0.2 * f64::from(chance) / 255.0)
 }
 
-/// `Err` with why not, in words for the operator.
-async fn send(app: &App, client: &Client, url: &Url, token: &LogoutToken) -> Result<(), String> {
+async fn send(app: &App, client: &Client, url: &Url, token: &LogoutToken) -> Result<(), Failure> {
     if token.session_id.is_none() && client.metadata().backchannel_logout_session_required {
-        return Err("the client wants to be told of sessions only, and this is about a person".to_owned());
+        return Err(Failure::Lasting("the client wants to be told of sessions only, and this is about a person"));
     }
-    let jwt = issue::logout_token(app, client, token, app.clock.now()).await.map_err(|error| reason(&error))?;
+    let jwt = issue::logout_token(app, client, token, app.clock.now()).await.map_err(|error| reason(&error));
+    let jwt = jwt.map_err(Failure::Passing)?;
     let within = app.config.logout.back_channel.timeout;
     match app.fetch.notify(url, &[("logout_token", &jwt)], within).await {
         Ok(200..=299) => Ok(()),
-        Ok(status) => Err(format!("the client answered with the status {status}")),
-        Err(FetchError::TimedOut) => Err("the client did not answer in time".to_owned()),
-        Err(error) => Err(error.to_string()),
+        Ok(status) => Err(Failure::Passing(format!("the client answered with the status {status}"))),
+        Err(FetchError::TimedOut) => Err(Failure::Passing("the client did not answer in time".to_owned())),
+        Err(error) => Err(Failure::Passing(error.to_string())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The endpoints of the public port, a file each.
 
 pub mod authorize;
+pub mod check_session;
 pub mod consent;
 pub mod discovery;
 pub mod end_session;

@@ -7,6 +7,7 @@ mod browser;
 mod consent;
 pub mod elsewhere;
 mod end_session;
+mod front_channel;
 mod hint;
 pub mod page;
 mod request_object;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use browser::Browser;
 pub use consent::{Asked, ConsentDone, ask, give_consent, refuse_consent, switch_account};
-pub use end_session::{Ended, Farewell, after_logout, confirmation, end, end_session};
+pub use end_session::{Ended, Farewell, SignedOut, after_logout, confirmation, end, end_session};
 pub use returned::{AfterLogin, Begun, after_consent, after_login};
 pub use sign_in::{LoginPage, SignInFailure, SignedIn, login_page, refuse_login, sign_in};
 

@@ -3,6 +3,7 @@
 pub mod admin_access;
 pub mod answer;
 pub mod bearer;
+pub mod browser_state;
 pub mod client_address;
 pub mod cookies;
 pub mod cors;

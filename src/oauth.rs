@@ -22,6 +22,7 @@ pub mod response_mode;
 pub mod scope;
 pub mod server_metadata;
 pub mod session_claims;
+pub mod session_state;
 pub mod subject;
 pub mod token;
 

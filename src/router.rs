@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::app::App;
 use crate::config::Config;
 use crate::endpoint::{
-    authorize, consent, discovery, end_session, introspection, jwks, login, logo, logout, registration, revocation,
-    style, token, userinfo,
+    authorize, check_session, consent, discovery, end_session, introspection, jwks, login, logo, logout, registration,
+    revocation, style, token, userinfo,
 };
 use crate::http::answer::JsonError;
 use crate::http::listener::Drain;
@@ -30,7 +30,7 @@ type Route = (String, MethodRouter<App>);
 pub fn public(app: &App, drain: Drain) -> Router {
     let config = &app.config;
     let published = cors::public_document(refusing_methods(router(keys())));
-    let routes = router(pages()).merge(published).merge(for_clients(app, router(apis(config))));
+    let routes = router(pages(config)).merge(published).merge(for_clients(app, router(apis(config))));
     let base = page::base(app);
     // Behind a proxy that strips the issuer's path and behind one that does not.
     let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes.clone()).merge(routes) };
@@ -48,7 +48,7 @@ pub fn admin(app: &App, drain: Drain) -> Router {
 
 /// Every path of the public port, for an issuer without one of its own.
 pub fn public_paths(config: &Config) -> Vec<String> {
-    let routes = [pages(), keys(), apis(config), discovery(config), probes()];
+    let routes = [pages(config), keys(), apis(config), discovery(config), probes()];
     routes.into_iter().flatten().map(|(path, _)| path).collect()
 }
 
@@ -70,8 +70,8 @@ fn route(path: &str, methods: MethodRouter<App>) -> Route {
 }
 
 /// For people and their browsers: no other site may read these (RFC 9700 section 2.6).
-fn pages() -> Vec<Route> {
-    vec![
+fn pages(config: &Config) -> Vec<Route> {
+    let mut routes = vec![
         route(path::AUTHORIZATION, get(authorize::get).post(authorize::post)),
         route(path::END_SESSION, get(end_session::get).post(end_session::post)),
         route("/login", get(login::get).post(login::post)),
@@ -81,7 +81,11 @@ fn pages() -> Vec<Route> {
         route("/ui/hydrant.css", get(style::stylesheet)),
         route("/ui/icon.svg", get(style::icon)),
         route("/ui/logo/{client_id}", get(logo::get)),
-    ]
+    ];
+    if config.logout.session_management {
+        routes.push(route(path::CHECK_SESSION, get(check_session::get)));
+    }
+    routes
 }
 
 /// For everybody. These paths have the issuer's path in them where it belongs.

@@ -1,8 +1,10 @@
-//! What a person sees: the built-in pages, from typed structs to markup. No handlers, no scripts, nothing from elsewhere.
+//! What a person sees: the built-in pages, from typed structs to markup. No handlers, nothing from elsewhere, and scripts
+//! only where the specification of a page needs one (`form_post`, `signing_out`, `check_session`).
 //!
 //! Every page is a plain HTML form that works without JavaScript, by keyboard and with a screen reader (WCAG 2.2 AA).
 //! What clients and users wrote is escaped by maud; what could act (links, form targets) is parsed first.
 
+pub mod check_session;
 mod client;
 mod colour;
 pub mod consent;
@@ -12,6 +14,7 @@ pub mod form_post;
 mod layout;
 pub mod login;
 pub mod logout;
+pub mod signing_out;
 pub mod style;
 
 pub use client::{ClientCard, redirect_host};

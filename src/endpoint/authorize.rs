@@ -5,11 +5,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::app::App;
-use crate::flow::{self, Begun, Browser, Outcome};
+use crate::flow::{self, AfterLogin, Browser, Outcome};
 use crate::http::answer::JsonError;
+use crate::http::browser_state::{self, BrowserState};
 use crate::http::cookies::{self, Cookies};
 use crate::http::page::{fault, fault_before, page};
 use crate::http::{answer, form};
+use crate::id::SessionId;
 use crate::oauth::authorization_request::{Refused, ReplyTo};
 use crate::oauth::params::Params;
 use crate::oauth::response_mode::ResponseMode;
@@ -21,7 +23,7 @@ use crate::ui::{self, form_post};
 pub const LONGEST_QUERY: usize = 4096;
 
 pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::FOUND };
+    let answer = Answer::new(&app, &headers, StatusCode::FOUND);
     match Params::parse(query.unwrap_or_default().as_bytes()) {
         Ok(params) => serve(&answer, &params, false).await,
         Err(error) => answer.page(error),
@@ -31,7 +33,7 @@ pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): Ra
 /// The same request as a form. A parameter in both places would be one given twice, so a query is none of it.
 pub async fn post(State(app): State<App>, request: Request) -> Response {
     let headers = request.headers().clone();
-    let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::SEE_OTHER };
+    let answer = Answer::new(&app, &headers, StatusCode::SEE_OTHER);
     if !form::is_form(&headers) {
         let wrong = ErrorCode::InvalidRequest.because("The Content-Type must be application/x-www-form-urlencoded.");
         return answer.page(wrong.with_status(415));
@@ -58,7 +60,7 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
     }
     let outcome = if let Some(verifier) = params.get("login_verifier") {
         let done = flow::after_login(app, verifier, cookies.browser.as_ref()).await;
-        return with_session(app, answer.outcome(done.outcome, None), done.begun);
+        return with_session(answer, cookies.session, done);
     } else if let Some(verifier) = params.get("consent_verifier") {
         flow::after_consent(app, verifier, cookies.browser.as_ref(), cookies.session).await
     } else {
@@ -72,19 +74,33 @@ async fn serve(answer: &Answer<'_>, params: &Params, posted: bool) -> Response {
             return answer.redirect(&format!("{}{}?{query}", app.config.urls.public, path::AUTHORIZATION));
         }
     }
-    answer.outcome(outcome, cookies.browser.is_none().then_some(&browser))
+    let new = cookies.browser.is_none().then_some(&browser);
+    if wants_session(&outcome) && holds_ended_session(answer, cookies.session).await {
+        let mut response = Answer { state: None, ..*answer }.outcome(outcome, new);
+        cookies::clear_session(app, response.headers_mut());
+        return response;
+    }
+    answer.outcome(outcome, new)
 }
 
 /// The browser keeps the session that another app has begun, also where the client is then refused what it has asked for.
-fn with_session(app: &App, mut response: Response, begun: Option<Begun>) -> Response {
-    let Some(begun) = begun else { return response };
-    match cookies::set_session_for(app, begun.session, begun.life) {
-        Ok(cookie) => {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-            response
-        }
+fn with_session(answer: &Answer<'_>, present: Option<SessionId>, done: AfterLogin) -> Response {
+    let Some(begun) = done.begun else { return answer.outcome(done.outcome, None) };
+    // Where it is the one that it has already, nobody has come or gone.
+    let kept = answer.state.clone().filter(|_| present == Some(begun.session));
+    let state = kept.unwrap_or_default();
+    let mut response = Answer { state: Some(state.clone()), ..*answer }.outcome(done.outcome, None);
+    match cookies::set_session_for(answer.app, response.headers_mut(), begun.session, begun.life, &state) {
+        Ok(()) => response,
         Err(error) => JsonError(error).into_response(),
     }
+}
+
+/// Whether the session that the browser has was ended elsewhere, while others may be watching it: they are to learn of it.
+async fn holds_ended_session(answer: &Answer<'_>, session: Option<SessionId>) -> bool {
+    let (Some(session), Some(_)) = (session, &answer.state) else { return false };
+    // Where the store can not tell, the browser keeps it and is asked again.
+    matches!(answer.app.store.session(session, answer.app.clock.now()).await, Ok(None))
 }
 
 fn wants_session(outcome: &Result<Outcome, Refused>) -> bool {
@@ -101,9 +117,15 @@ pub struct Answer<'a> {
     pub headers: &'a HeaderMap,
     /// 302 after GET, 303 after POST; never 307 or 308, which would send a form on (RFC 9700 section 4.12).
     pub redirect: StatusCode,
+    /// What clients watch, if the browser has it.
+    state: Option<BrowserState>,
 }
 
-impl Answer<'_> {
+impl<'a> Answer<'a> {
+    pub fn new(app: &'a App, headers: &'a HeaderMap, redirect: StatusCode) -> Self {
+        Self { app, headers, redirect, state: BrowserState::read(app, headers) }
+    }
+
     /// A browser that has no cookie yet gets one where a page is going to need it.
     pub fn outcome(&self, outcome: Result<Outcome, Refused>, new: Option<&Browser>) -> Response {
         match outcome {
@@ -158,13 +180,23 @@ impl Answer<'_> {
 
     fn reply(&self, reply_to: &ReplyTo, fields: &[(&str, &str)]) -> Response {
         let issuer = &self.app.config.urls.issuer;
-        match reply_to.mode() {
-            ResponseMode::Query | ResponseMode::Fragment => self.redirect(&reply_to.location(issuer, fields)),
+        // A browser that has a session from before it could be watched, or has lost the cookie, gets a state now.
+        let is_error = fields.iter().any(|(name, _)| *name == "error");
+        let new = (self.state.is_none() && !is_error).then(BrowserState::new);
+        let state = browser_state::session_state(self.app, reply_to, self.state.as_ref().or(new.as_ref()));
+        let fields: Vec<_> =
+            fields.iter().copied().chain(state.iter().map(|s| ("session_state", s.as_str()))).collect();
+        let mut response = match reply_to.mode() {
+            ResponseMode::Query | ResponseMode::Fragment => self.redirect(&reply_to.location(issuer, &fields)),
             ResponseMode::FormPost => {
-                let markup = form_post::page(reply_to.redirect_uri(), &reply_to.fields(issuer, fields));
+                let markup = form_post::page(reply_to.redirect_uri(), &reply_to.fields(issuer, &fields));
                 page(StatusCode::OK, markup, &form_post::csp(reply_to.redirect_uri()))
             }
+        };
+        if let (Some(new), Some(_)) = (new, &state) {
+            new.set(self.app, response.headers_mut(), None);
         }
+        response
     }
 
     pub fn redirect(&self, location: &str) -> Response {

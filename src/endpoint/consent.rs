@@ -77,7 +77,7 @@ async fn submit(app: &App, headers: &HeaderMap, request: Request) -> Result<Resp
         Some("reject") => flow::refuse_consent(app, challenge, browser, session).await?,
         Some("switch") => {
             let outcome = flow::switch_account(app, challenge, browser, session).await;
-            return Ok(Answer { app, headers, redirect: StatusCode::SEE_OTHER }.outcome(outcome, None));
+            return Ok(Answer::new(app, headers, StatusCode::SEE_OTHER).outcome(outcome, None));
         }
         _ => return Err(ErrorCode::InvalidRequest.because("The field action is missing.")),
     };

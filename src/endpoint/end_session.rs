@@ -6,22 +6,23 @@ use axum::response::Response;
 
 use super::authorize::{Answer, LONGEST_QUERY};
 use crate::app::App;
-use crate::flow::{self, Ended, Farewell};
+use crate::flow::{self, Ended, Farewell, SignedOut};
 use crate::http::cookies::{self, Cookies};
-use crate::http::form;
+use crate::http::{form, page};
 use crate::oauth::params::Params;
 use crate::oauth::server_metadata::path;
 use crate::oauth::{ErrorCode, Result};
+use crate::ui::signing_out::SigningOut;
 
 pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::FOUND };
+    let answer = Answer::new(&app, &headers, StatusCode::FOUND);
     let params = Params::parse(query.unwrap_or_default().as_bytes());
     serve(&answer, params).await.unwrap_or_else(|error| answer.page(error))
 }
 
 pub async fn post(State(app): State<App>, request: Request) -> Response {
     let headers = request.headers().clone();
-    let answer = Answer { app: &app, headers: &headers, redirect: StatusCode::SEE_OTHER };
+    let answer = Answer::new(&app, &headers, StatusCode::SEE_OTHER);
     // A POST may come without anything in it.
     let params = match request.headers().contains_key(header::CONTENT_TYPE) {
         true => form::read(request, &app).await,
@@ -50,12 +51,12 @@ async fn serve(answer: &Answer<'_>, params: Result<Params>) -> Result<Response> 
     let cookies = Cookies::read(app, answer.headers)?;
     if let Some(verifier) = params.get("logout_verifier") {
         let browser = cookies.browser.as_ref();
-        let (farewell, signed_out) = flow::after_logout(app, verifier, browser, cookies.session).await?;
-        return Ok(done(answer, farewell, signed_out && cookies.session.is_some()));
+        let done = flow::after_logout(app, verifier, browser, cookies.session).await?;
+        return Ok(go_on(app, done, cookies.session.is_some(), |to| answer.redirect(to)));
     }
     let browser = cookies.browser.clone().unwrap_or_default();
     match flow::end_session(app, &params, &browser, cookies.session).await? {
-        Ended::Done { farewell, signed_out } => Ok(done(answer, farewell, signed_out && cookies.session.is_some())),
+        Ended::Done(done) => Ok(go_on(app, done, cookies.session.is_some(), |to| answer.redirect(to))),
         Ended::Ask(challenge) if app.config.urls.logout.is_some() => {
             let new = cookies.browser.is_none().then_some(&browser);
             Ok(answer.with_browser(new, &flow::page::logout(app, &challenge)))
@@ -70,10 +71,18 @@ async fn serve(answer: &Answer<'_>, params: Result<Params>) -> Result<Response> 
     }
 }
 
-fn done(answer: &Answer<'_>, farewell: Farewell, forget_session: bool) -> Response {
-    let mut response = answer.redirect(&destination(answer.app, farewell));
-    if forget_session {
-        response.headers_mut().append(header::SET_COOKIE, cookies::clear_session(answer.app));
+/// On to where the logout leads: at once, or by way of the pages of clients.
+pub fn go_on(app: &App, done: SignedOut, has_session: bool, redirect: impl FnOnce(&str) -> Response) -> Response {
+    let to = destination(app, done.farewell);
+    let mut response = if done.pages.is_empty() {
+        redirect(&to)
+    } else {
+        let wait = app.config.logout.front_channel_wait;
+        let signing_out = SigningOut { pages: &done.pages, to: &to, wait };
+        page::page(StatusCode::OK, signing_out.page(&page::look(app)), &signing_out.csp())
+    };
+    if done.here && has_session {
+        cookies::clear_session(app, response.headers_mut());
     }
     response
 }

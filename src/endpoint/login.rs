@@ -64,8 +64,7 @@ async fn submit(app: &App, headers: &HeaderMap, address: ClientAddress, request:
     match outcome {
         Ok(done) => {
             let mut response = see_other(&done.redirect_to);
-            let session = cookies::set_session(app, done.session, done.remembered)?;
-            response.headers_mut().append(header::SET_COOKIE, session);
+            cookies::set_session(app, response.headers_mut(), done.session, done.remembered)?;
             response.headers_mut().append(header::SET_COOKIE, cookies::set_browser(app, &done.browser)?);
             Ok(response)
         }

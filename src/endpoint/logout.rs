@@ -1,13 +1,13 @@
 //! The built-in logout pages: the question, and the answer.
 
 use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::end_session::destination;
+use super::end_session::{destination, go_on};
 use crate::app::App;
 use crate::flow::{self, Farewell};
-use crate::http::cookies::{self, Cookies};
+use crate::http::cookies::Cookies;
 use crate::http::form;
 use crate::http::page::{base, fault, from_our_page, look, ours, page, policy, see_other};
 use crate::oauth::params::Params;
@@ -44,12 +44,8 @@ async fn submit(app: &App, headers: &HeaderMap, request: Request) -> Result<Resp
     let cookies = Cookies::read(app, headers)?;
     match params.get("action") {
         Some("accept") => {
-            let (farewell, signed_out) = flow::end(app, challenge, cookies.browser.as_ref(), cookies.session).await?;
-            let mut response = see_other(&destination(app, farewell));
-            if signed_out {
-                response.headers_mut().append(header::SET_COOKIE, cookies::clear_session(app));
-            }
-            Ok(response)
+            let done = flow::end(app, challenge, cookies.browser.as_ref(), cookies.session).await?;
+            Ok(go_on(app, done, true, see_other))
         }
         Some("reject") => Ok(see_other(&app.config.urls.public)),
         _ => Err(ErrorCode::InvalidRequest.because("The field action is missing.")),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::front_channel;
 use super::hint::{self, Hinted};
 use super::{Browser, LONGEST_CHALLENGE, asks_first, open, seen_by};
 use crate::app::App;
@@ -11,7 +12,7 @@ use crate::oauth::params::Params;
 use crate::oauth::response_mode::{self, ResponseMode};
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
-use crate::store::session::Session;
+use crate::store::session::{EndedSession, Session};
 
 /// Where the browser goes when the session has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,14 +23,27 @@ pub enum Farewell {
     Ours,
 }
 
+/// A logout that is over.
+#[derive(Debug)]
+pub struct SignedOut {
+    pub farewell: Farewell,
+    /// Nobody is signed in in this browser any more.
+    pub here: bool,
+    /// The pages of clients that the browser loads before it goes on. Only the call that has ended a session has any.
+    pub pages: Vec<String>,
+}
+
+impl SignedOut {
+    /// Where this call has ended nothing, or nothing that any client would have to be told of.
+    const fn quietly(farewell: Farewell, here: bool) -> Self {
+        Self { farewell, here, pages: Vec::new() }
+    }
+}
+
 /// What a logout request leads to.
 #[derive(Debug)]
 pub enum Ended {
-    Done {
-        farewell: Farewell,
-        /// Nobody is signed in in this browser any more.
-        signed_out: bool,
-    },
+    Done(SignedOut),
     /// The person is asked first: nobody has proven that they want it (RP-Initiated Logout section 2).
     Ask(String),
 }
@@ -83,17 +97,18 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
             let farewell = if waits && here.is_none() { Farewell::Ours } else { farewell };
             if app.config.urls.logout.is_none() {
                 // The session that the ID token names ends wherever it is: who has the token is that session's client.
-                for session in named.into_iter().chain(here.filter(|here| named != Some(*here))) {
-                    app.store.end_session(session, app.ending(now)).await?;
-                }
-                return Ok(Ended::Done { farewell, signed_out: here.is_some() });
+                let both = [named, here.filter(|here| named != Some(*here))];
+                let pages = end_all(app, both, now).await?;
+                return Ok(Ended::Done(SignedOut { farewell, here: here.is_some(), pages }));
             }
             let named = match named {
                 Some(id) => app.store.session(id, now).await?.map(|session| session.id),
                 None => None,
             };
             // The app's own session has to end as well. Without one of ours there is nothing to ask about.
-            let Some(session) = here.or(named) else { return Ok(Ended::Done { farewell, signed_out: false }) };
+            let Some(session) = here.or(named) else {
+                return Ok(Ended::Done(SignedOut::quietly(farewell, false)));
+            };
             let logout = Logout {
                 browser: browser.id,
                 session,
@@ -110,7 +125,7 @@ pub async fn end_session(app: &App, params: &Params, browser: &Browser, session:
     }
     let Some(current) = current else {
         let farewell = if waits { Farewell::Ours } else { farewell };
-        return Ok(Ended::Done { farewell, signed_out: true });
+        return Ok(Ended::Done(SignedOut::quietly(farewell, true)));
     };
     let logout = Logout {
         browser: browser.id,
@@ -139,18 +154,23 @@ fn ask(app: &App, logout: &Logout) -> Result<Ended> {
     Ok(Ended::Ask(challenge))
 }
 
-/// The visit with a `logout_verifier`: another app has let the person confirm. Twice is as good as once. Whether the
-/// browser may forget its session.
+/// Ends these sessions; the pages of their clients.
+async fn end_all(app: &App, sessions: [Option<SessionId>; 2], now: Timestamp) -> Result<Vec<String>> {
+    let mut ended: Vec<EndedSession> = Vec::new();
+    for session in sessions.into_iter().flatten() {
+        ended.extend(app.store.end_session(session, app.ending(now)).await?);
+    }
+    front_channel::pages(app, &ended).await
+}
+
+/// The visit with a `logout_verifier`: another app has let the person confirm. Twice is as good as once.
 pub async fn after_logout(
     app: &App,
     verifier: &str,
     browser: Option<&Browser>,
     session: Option<SessionId>,
-) -> Result<(Farewell, bool)> {
+) -> Result<SignedOut> {
     let logout = opened(app, Kind::LogoutVerifier, verifier, browser).await?;
-    if let Some(named) = logout.named {
-        app.store.end_session(named, app.ending(app.clock.now())).await?;
-    }
     finish(app, logout, session).await
 }
 
@@ -240,29 +260,36 @@ pub async fn confirmation(
 
 /// The person has confirmed: what they were asked about ends, and with it what they have been signed in by since, because
 /// who signs out is to be signed out. Twice is as good as once: a confirmation that was used before ends nothing that
-/// began after it. Whether the browser may forget its session.
+/// began after it.
 pub async fn end(
     app: &App,
     challenge: &str,
     browser: Option<&Browser>,
     session: Option<SessionId>,
-) -> Result<(Farewell, bool)> {
+) -> Result<SignedOut> {
     let logout = opened(app, Kind::LogoutChallenge, challenge, browser).await?;
     finish(app, logout, session).await
 }
 
-async fn finish(app: &App, logout: Logout, session: Option<SessionId>) -> Result<(Farewell, bool)> {
+async fn finish(app: &App, logout: Logout, session: Option<SessionId>) -> Result<SignedOut> {
     let ending = app.ending(app.clock.now());
-    let first = app.store.end_session(logout.session, ending).await?.is_some();
-    if !logout.is_here {
-        return Ok((logout.farewell, session == Some(logout.session)));
+    let mut ended = Vec::new();
+    if let Some(named) = logout.named {
+        ended.extend(app.store.end_session(named, ending).await?);
     }
-    match session.filter(|present| *present != logout.session) {
-        Some(later) if first => app.store.end_session(later, ending).await.map(|_| ())?,
-        Some(_) => return Ok((logout.farewell, false)),
-        None => {}
-    }
-    Ok((logout.farewell, true))
+    let asked = app.store.end_session(logout.session, ending).await?;
+    let later = session.filter(|present| logout.is_here && *present != logout.session);
+    let here = match later {
+        Some(later) if asked.is_some() => {
+            ended.extend(app.store.end_session(later, ending).await?);
+            true
+        }
+        Some(_) => false,
+        None => logout.is_here || session == Some(logout.session),
+    };
+    ended.extend(asked);
+    let pages = front_channel::pages(app, &ended).await?;
+    Ok(SignedOut { farewell: logout.farewell, here, pages })
 }
 
 async fn opened(app: &App, kind: Kind, sealed: &str, browser: Option<&Browser>) -> Result<Logout> {

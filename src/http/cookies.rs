@@ -1,10 +1,12 @@
-//! The cookies: the browser's own, long-lived, and the session's, new at every login (RFC 6265bis).
+//! The cookies: the browser's own, long-lived, and the session's, new at every login (RFC 6265bis). Beside the session's
+//! goes the one that scripts may read, where that is switched on (`browser_state.rs`).
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
 
+use super::browser_state::BrowserState;
 use crate::app::App;
 use crate::config::{self, Config};
 use crate::flow::Browser;
@@ -57,18 +59,18 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The cookie of this name, if there is exactly one: two are a sibling's tossing, and then there is none.
-fn only(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn only(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut found = pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value.to_owned());
     let first = found.next();
     if found.next().is_some() { None } else { first }
 }
 
 /// `__Host-` wherever a browser accepts it: over https, without a domain.
-fn full_name(config: &Config, name: &str) -> String {
+pub(super) fn full_name(config: &Config, name: &str) -> String {
     if is_secure(config) && config.serve.cookies.domain.is_none() { format!("__Host-{name}") } else { name.to_owned() }
 }
 
-fn is_secure(config: &Config) -> bool {
+pub(super) fn is_secure(config: &Config) -> bool {
     config.urls.issuer_url.scheme() == "https"
 }
 
@@ -104,18 +106,30 @@ pub fn set_tab(app: &App, browser: &Browser) -> Result<HeaderValue> {
     Ok(set(&app.config, &format!("{TAB}{}", browser.tab()), value, Some(life)))
 }
 
-/// A session that is not remembered has a cookie that the browser forgets when it is closed.
-pub fn set_session(app: &App, session: SessionId, remembered: bool) -> Result<HeaderValue> {
-    set_session_for(app, session, remembered.then_some(app.config.ttl.authentication_session))
+/// The browser has this session from here on. One that is not remembered it forgets when it is closed.
+pub fn set_session(app: &App, answer: &mut HeaderMap, session: SessionId, remembered: bool) -> Result<()> {
+    let life = remembered.then_some(app.config.ttl.authentication_session);
+    set_session_for(app, answer, session, life, &BrowserState::new())
 }
 
 /// The same for a life that another app has chosen.
-pub fn set_session_for(app: &App, session: SessionId, life: Option<Duration>) -> Result<HeaderValue> {
+pub fn set_session_for(
+    app: &App,
+    answer: &mut HeaderMap,
+    session: SessionId,
+    life: Option<Duration>,
+    state: &BrowserState,
+) -> Result<()> {
     let value = app.keys.live()?.sealer.seal(Kind::Session, &session);
     let life = life.map(|life| time::Duration::try_from(life).unwrap_or(BROWSER_LIFE));
-    Ok(set(&app.config, &app.config.serve.cookies.session_name, value, life))
+    answer.append(header::SET_COOKIE, set(&app.config, &app.config.serve.cookies.session_name, value, life));
+    state.set(app, answer, life);
+    Ok(())
 }
 
-pub fn clear_session(app: &App) -> HeaderValue {
-    set(&app.config, &app.config.serve.cookies.session_name, String::new(), Some(time::Duration::ZERO))
+/// The browser forgets its session.
+pub fn clear_session(app: &App, answer: &mut HeaderMap) {
+    let gone = set(&app.config, &app.config.serve.cookies.session_name, String::new(), Some(time::Duration::ZERO));
+    answer.append(header::SET_COOKIE, gone);
+    BrowserState::clear(app, answer);
 }

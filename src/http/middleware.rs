@@ -46,6 +46,10 @@ const UNNAMED: &str = "the proxy before the unix socket sends no X-Forwarded-For
 const REFUSED_METHOD: Refusal =
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "This server does not take this method.");
 
+/// On the answer that pages of others may frame. There is one (`endpoint/check_session.rs`).
+#[derive(Clone, Copy, Debug)]
+pub struct Framable;
+
 /// What the layers of one port need to know.
 pub struct Options {
     hosts: Hosts,
@@ -214,6 +218,9 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
     };
     response = speak_json(response);
     headers(response.headers_mut(), &options, &id, version);
+    if response.extensions().get::<Framable>().is_some() {
+        response.headers_mut().remove(header::X_FRAME_OPTIONS);
+    }
     log.finish(response.status(), response.body().size_hint().exact());
     response
 }

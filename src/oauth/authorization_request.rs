@@ -61,12 +61,15 @@ impl AuthorizationRequest {
 }
 
 /// Where the answer to an authorization request may be sent. Only [`validate`] makes one, after client and redirect URI
-/// were matched: an open redirect can not be written.
+/// were matched: an open redirect can not be written. Its texts never grow, and every refusal has it in it: each is as
+/// small as it can be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplyTo {
-    redirect_uri: String,
+    redirect_uri: Box<str>,
     mode: ResponseMode,
-    state: Option<String>,
+    state: Option<Box<str>>,
+    /// The client's id, where its request is one of OpenID Connect: it may watch the session.
+    watcher: Option<Box<str>>,
 }
 
 /// `prompt`, OpenID Connect Core section 3.1.2.1.
@@ -117,6 +120,11 @@ impl ReplyTo {
         self.mode
     }
 
+    /// The client that is told how to watch the session (OpenID Connect Session Management 1.0 section 2).
+    pub fn watcher(&self) -> Option<&str> {
+        self.watcher.as_deref()
+    }
+
     /// The response parameters, with `state` exactly as it was sent and `iss` (RFC 9207) in every one.
     pub fn fields<'a>(&'a self, issuer: &'a str, answer: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut fields = answer.to_vec();
@@ -141,16 +149,22 @@ pub fn client_id(params: &Params) -> Result<ClientId, Refused> {
 
 /// Judges a request of this client.
 pub fn validate(params: &Params, id: &ClientId, context: &Context<'_>) -> Result<AuthorizationRequest, Refused> {
-    let (reply_to, mode) = reply_to(params, context.client).map_err(Refused::Page)?;
+    let (reply_to, mode) = reply_to(params, id, context.client).map_err(Refused::Page)?;
     mode.and_then(|()| judge::judge(params, id, context, &reply_to)).map_err(|error| Refused::Back(reply_to, error))
 }
 
 /// Where the answer to a request of this client goes, whatever else is wrong with it; and what is wrong with the mode that
 /// it asks for: then the answer travels as that of its response type does. An error is for a page.
-pub fn reply_to(params: &Params, client: &ClientMetadata) -> Result<(ReplyTo, Result<()>)> {
+pub fn reply_to(params: &Params, id: &ClientId, client: &ClientMetadata) -> Result<(ReplyTo, Result<()>)> {
     let redirect_uri = redirect_target(params, client)?;
     let (mode, fault) = response_mode(params);
-    Ok((ReplyTo { redirect_uri, mode, state: params.get("state").map(str::to_owned) }, fault))
+    let state = params.get("state").map(Box::from);
+    let watcher = is_openid(params).then(|| id.as_str().into());
+    Ok((ReplyTo { redirect_uri: redirect_uri.into(), mode, state, watcher }, fault))
+}
+
+fn is_openid(params: &Params) -> bool {
+    params.get("scope").is_some_and(|scope| scope.split(' ').any(|value| value == "openid"))
 }
 
 /// The mode of the answer. A token stays out of the query, and so does the error in its place (OAuth 2.0 Multiple Response
@@ -185,7 +199,7 @@ fn redirect_target(params: &Params, client: &ClientMetadata) -> Result<String> {
         Some(_) => Err(ErrorCode::InvalidRequest.because(
             "The redirect_uri is not one that the client has registered. It is compared character by character.",
         )),
-        None if params.get("scope").is_some_and(|scope| scope.split(' ').any(|value| value == "openid")) => {
+        None if is_openid(params) => {
             Err(ErrorCode::InvalidRequest.because("The parameter redirect_uri is missing; OpenID Connect demands it."))
         }
         None => match client.redirect_uris.as_slice() {

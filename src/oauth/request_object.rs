@@ -145,8 +145,7 @@ pub fn unproven(fault: Fault) -> Error {
 /// what is inside goes before what is outside (OpenID Connect Core section 6.3.3). Clients of OpenID Connect repeat the
 /// `response_type` outside (section 6.1); those of RFC 9101 send `client_id` and the object alone, and are understood too.
 pub fn effective(outer: &Params, claims: &Map<String, Value>, terms: &Terms<'_>) -> Result<Params, Refused> {
-    let client = terms.client;
-    let is_alone = client.require_signed_request_object;
+    let is_alone = terms.client.require_signed_request_object;
     let inside = judge(claims, terms).and_then(|()| inside(claims)).map_err(|fault| {
         // Whatever else is wrong with it, it says where its answer goes.
         let strings = claims.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
@@ -154,7 +153,7 @@ pub fn effective(outer: &Params, claims: &Map<String, Value>, terms: &Terms<'_>)
         let outside = form.filter(|name| !is_alone && !claims.contains_key(*name));
         let outside = outside.filter_map(|name| Some((name, outer.get(name)?)));
         let error = ErrorCode::InvalidRequestObject.because(format!("The request object is refused: {fault}."));
-        refused(&strings.chain(outside).collect(), client, error)
+        refused(&strings.chain(outside).collect(), terms, error)
     })?;
     let counts = |name: &str| match name {
         "request" | "request_uri" => false,
@@ -162,7 +161,7 @@ pub fn effective(outer: &Params, claims: &Map<String, Value>, terms: &Terms<'_>)
         _ => !is_alone && !inside.has(name),
     };
     let request: Params = inside.iter().chain(outer.iter().filter(|(name, _)| counts(name))).collect();
-    let refuse = |error| Err(refused(&request, client, error));
+    let refuse = |error| Err(refused(&request, terms, error));
     if outer.repeated().is_some() {
         return refuse(ErrorCode::InvalidRequest.because("A parameter is given more than once."));
     }
@@ -178,8 +177,8 @@ pub fn effective(outer: &Params, claims: &Map<String, Value>, terms: &Terms<'_>)
 }
 
 /// To the object's own redirect URI where the client has registered it, and to a page otherwise.
-fn refused(request: &Params, client: &ClientMetadata, error: Error) -> Refused {
-    match request.get("redirect_uri").map(|_| reply_to(request, client)) {
+fn refused(request: &Params, terms: &Terms<'_>, error: Error) -> Refused {
+    match request.get("redirect_uri").map(|_| reply_to(request, terms.id, terms.client)) {
         Some(Ok((reply_to, _))) => Refused::Back(reply_to, error),
         _ => Refused::Page(error),
     }

@@ -17,6 +17,7 @@ pub mod path {
     pub const REVOCATION: &str = "/oauth2/revoke";
     pub const INTROSPECTION: &str = "/oauth2/introspect";
     pub const END_SESSION: &str = "/oauth2/sessions/logout";
+    pub const CHECK_SESSION: &str = "/oauth2/sessions/check";
     /// As `seed.md` has it; discovery names this one.
     pub const REGISTRATION: &str = "/connect/register";
     /// As Hydra has it since 2.0.
@@ -42,6 +43,9 @@ pub struct ServerMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introspection_endpoint: Option<String>,
     pub end_session_endpoint: String,
+    /// OpenID Connect Session Management section 3.3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_session_iframe: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_endpoint: Option<String>,
     pub jwks_uri: String,
@@ -100,12 +104,24 @@ pub struct ServerMetadata {
     pub frontchannel_logout_session_supported: bool,
 }
 
+/// What is there or not as a whole.
+#[derive(Clone, Copy)]
+struct Switches {
+    introspection: bool,
+    session_management: bool,
+}
+
 impl ServerMetadata {
     pub fn of(config: &Config) -> Self {
-        Self::describe(&config.urls, &config.oidc, &Rules::of(config), config.oauth2.public_introspection)
+        let switches = Switches {
+            introspection: config.oauth2.public_introspection,
+            session_management: config.logout.session_management,
+        };
+        Self::describe(&config.urls, &config.oidc, &Rules::of(config), switches)
     }
 
-    fn describe(urls: &Urls, oidc: &Oidc, rules: &Rules, introspection: bool) -> Self {
+    fn describe(urls: &Urls, oidc: &Oidc, rules: &Rules, switches: Switches) -> Self {
+        let Switches { introspection, session_management } = switches;
         let endpoint = |path: &str| format!("{}{path}", urls.public);
         let by_request_object = rules.request_by_value || rules.request_by_reference;
         let of_request_objects = |values: &[&'static str]| if by_request_object { values.to_vec() } else { Vec::new() };
@@ -119,6 +135,7 @@ impl ServerMetadata {
             revocation_endpoint: endpoint(path::REVOCATION),
             introspection_endpoint: introspection.then(|| endpoint(path::INTROSPECTION)),
             end_session_endpoint: endpoint(path::END_SESSION),
+            check_session_iframe: session_management.then(|| endpoint(path::CHECK_SESSION)),
             registration_endpoint: oidc.registration.enabled.then(|| endpoint(path::REGISTRATION)),
             jwks_uri: endpoint(path::JWKS),
 
@@ -164,10 +181,10 @@ impl ServerMetadata {
             request_object_signing_alg_values_supported: of_request_objects(&rules.request_object_algs),
             request_object_encryption_alg_values_supported: of_request_objects(&rules.encryption_algs),
             request_object_encryption_enc_values_supported: of_request_objects(&rules.encryption_encs),
-            backchannel_logout_supported: false,
-            backchannel_logout_session_supported: false,
-            frontchannel_logout_supported: false,
-            frontchannel_logout_session_supported: false,
+            backchannel_logout_supported: true,
+            backchannel_logout_session_supported: true,
+            frontchannel_logout_supported: true,
+            frontchannel_logout_session_supported: true,
         }
     }
 }
@@ -204,8 +221,8 @@ mod tests {
 
     use super::*;
 
-    /// With introspection and registration, or neither.
-    fn document(issuer: &str, introspection: bool) -> Value {
+    /// With introspection, session management and registration, or none of them.
+    fn document(issuer: &str, all: bool) -> Value {
         let urls = Urls {
             issuer: issuer.to_owned(),
             issuer_url: issuer.parse().unwrap(),
@@ -225,7 +242,7 @@ mod tests {
             request_unsigned: false,
             pairwise_salt: None,
             default_scope: Vec::new(),
-            registration: crate::config::Registration { enabled: introspection, ..Default::default() },
+            registration: crate::config::Registration { enabled: all, ..Default::default() },
             supported_scope: list(&["profile", "photos.read", "openid"]),
             supported_claims: list(&["sub", "role", "email"]),
         };
@@ -234,7 +251,8 @@ mod tests {
             ..Rules::new(false, &[crate::config::ResponseType::Code])
         }
         .with_userinfo_algs();
-        let metadata = ServerMetadata::describe(&urls, &oidc, &rules, introspection);
+        let switches = Switches { introspection: all, session_management: all };
+        let metadata = ServerMetadata::describe(&urls, &oidc, &rules, switches);
         serde_json::to_value(metadata).unwrap()
     }
 
@@ -257,6 +275,7 @@ mod tests {
             "revocation_endpoint": "https://op.example/oauth2/revoke",
             "introspection_endpoint": "https://op.example/oauth2/introspect",
             "end_session_endpoint": "https://op.example/oauth2/sessions/logout",
+            "check_session_iframe": "https://op.example/oauth2/sessions/check",
             "registration_endpoint": "https://op.example/connect/register",
             "jwks_uri": "https://op.example/.well-known/jwks.json",
             "response_types_supported": ["code"],
@@ -301,10 +320,10 @@ mod tests {
             "request_object_signing_alg_values_supported": signed,
             "request_object_encryption_alg_values_supported": algs,
             "request_object_encryption_enc_values_supported": encs,
-            "backchannel_logout_supported": false,
-            "backchannel_logout_session_supported": false,
-            "frontchannel_logout_supported": false,
-            "frontchannel_logout_session_supported": false,
+            "backchannel_logout_supported": true,
+            "backchannel_logout_session_supported": true,
+            "frontchannel_logout_supported": true,
+            "frontchannel_logout_session_supported": true,
         });
         expected.as_object_mut().unwrap().extend(openid.as_object().unwrap().clone());
         assert_eq!(document("https://op.example/", true), expected);
@@ -317,8 +336,12 @@ mod tests {
         assert_eq!(document["issuer"], "https://op.example", "DI-01: no slash added, none taken");
         let members = document.as_object().unwrap();
         assert!(members.values().all(|value| !value.is_null()));
-        for name in ["introspection_endpoint", "introspection_endpoint_auth_methods_supported", "registration_endpoint"]
-        {
+        for name in [
+            "introspection_endpoint",
+            "introspection_endpoint_auth_methods_supported",
+            "registration_endpoint",
+            "check_session_iframe",
+        ] {
             assert!(!members.contains_key(name), "{name}");
         }
         for word in ["implicit", "password", "plain", "token id_token"] {

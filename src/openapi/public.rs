@@ -48,8 +48,11 @@ const LOGOUT: &[(&str, &str)] = &[
     ("id_token_hint", "Who is to be signed out."),
     ("post_logout_redirect_uri", "Where to go then, as registered."),
     ("state", "Comes back as it was."),
-    ("client_id", "Of a client without the hint."),
+    ("client_id", "Whose hint it is; without a hint it proves nothing."),
+    ("logout_hint", "Who is to be signed out; not looked at."),
+    ("ui_locales", "In which languages."),
 ];
+const FRAMES: &str = "The page that loads the clients' `frontchannel_logout_uri`, then goes on.";
 const BY_CLIENT: &[&str] = &["client", ""];
 const BY_TOKEN: &[&str] = &["accessToken"];
 const BY_REGISTRATION: &[&str] = &["registrationToken", "client"];
@@ -128,11 +131,20 @@ fn openid() -> Vec<Operation> {
         get(path::END_SESSION, "revokeOidcSession", "Signs a person out (OpenID Connect RP-Initiated Logout)")
             .query(LOGOUT)
             .redirects("On to the logout page, or to where logout ends.")
+            .answers(200, FRAMES, Some(Body::Html))
             .for_people()
             .tag("oidc"),
+        get(
+            path::CHECK_SESSION,
+            "checkOidcSession",
+            "The frame that clients watch a session by; where it is switched on",
+        )
+        .gives(Body::Html)
+        .for_people(),
         post(path::END_SESSION, "revokeOidcSessionByForm", "The same, by a form")
             .form(LOGOUT)
             .answers(303, "On to the logout page, or to where logout ends.", None)
+            .answers(200, FRAMES, Some(Body::Html))
             .for_people()
             .tag("oidc"),
     ];

@@ -155,6 +155,8 @@ impl Store {
             subject,
             client,
         )?;
+        // Before the grants, as where a session ends: who takes rows in one order never waits in a circle.
+        let signed_in = leave(&mut tx, subject, client).await?;
         let revoked: Vec<(ClientId, SessionId)> = sql!(
             &mut tx,
             fetch_all,
@@ -165,18 +167,8 @@ impl Store {
             client,
             ending.now,
         )?;
-        let signed_in: Vec<(ClientId, SessionId)> = sql!(
-            &mut tx,
-            fetch_all,
-            "DELETE FROM session_clients
-              WHERE session_id IN (SELECT id FROM sessions WHERE subject = $1)
-                AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)
-             RETURNING client_id, session_id",
-            subject,
-            client,
-        )?;
         let grants = revoked.len() as u64;
-        if undecided > 0 || !forgotten.is_empty() || !revoked.is_empty() {
+        if undecided > 0 || !forgotten.is_empty() || !signed_in.is_empty() || !revoked.is_empty() {
             let gone = gone(forgotten.iter().map(|(client,)| client), revoked.iter().map(|(client, _)| client));
             audit::record(&mut tx, Action::ConsentRevoked, subject.as_str(), Some(gone), None).await?;
         }
@@ -191,14 +183,19 @@ impl Store {
     pub async fn revoke_consent(&self, flow: &str, ending: Ending) -> Result<u64> {
         let mut tx = self.begin().await?;
         sql!(&mut tx, execute, "DELETE FROM interactions WHERE flow_id = $1", flow)?;
-        let forgotten: Option<(Subject, ClientId)> = sql!(
+        let forgotten: Vec<(Subject, ClientId)> = sql!(
             &mut tx,
-            fetch_optional,
+            fetch_all,
             "DELETE FROM consents WHERE flow_id = $1
                  OR (subject, client_id) IN (SELECT subject, client_id FROM grants WHERE id = $1)
              RETURNING subject, client_id",
             flow,
         )?;
+        // What is remembered was given in many sessions; one that is not is its grant's.
+        let mut signed_in = Vec::new();
+        for (subject, client) in &forgotten {
+            signed_in.push((subject.clone(), leave(&mut tx, subject, Some(client)).await?));
+        }
         let revoked: Option<(Subject, ClientId, SessionId)> = sql!(
             &mut tx,
             fetch_optional,
@@ -207,13 +204,19 @@ impl Store {
             ending.now,
         )?;
         let grants = u64::from(revoked.is_some());
-        if let Some(subject) = revoked.as_ref().map(|(subject, ..)| subject).or(forgotten.as_ref().map(|gone| &gone.0))
-        {
+        if let Some(subject) = revoked.as_ref().map(|(subject, ..)| subject).or(forgotten.first().map(|gone| &gone.0)) {
             let gone = gone(forgotten.iter().map(|gone| &gone.1), revoked.iter().map(|(_, client, _)| client));
             audit::record(&mut tx, Action::ConsentRevoked, subject.as_str(), Some(gone), None).await?;
         }
         if let Some((subject, client, session)) = revoked {
-            tell(&mut tx, &subject, BTreeSet::from([(client, session)]), ending).await?;
+            signed_in.push((subject, vec![(client, session)]));
+        }
+        let mut told: BTreeMap<Subject, BTreeSet<(ClientId, SessionId)>> = BTreeMap::new();
+        for (subject, left) in signed_in {
+            told.entry(subject).or_default().extend(left);
+        }
+        for (subject, left) in told {
+            tell(&mut tx, &subject, left, ending).await?;
         }
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
@@ -253,6 +256,20 @@ fn gone<'a>(remembered: impl Iterator<Item = &'a ClientId>, granted: impl Iterat
         (client.to_string(), json!({ "remembered": remembered, "grants": grants }))
     };
     Value::Object(clients.into_iter().map(told).collect())
+}
+
+/// Takes clients out of a person's sessions: one, or all. Those that were to be told of these sessions' end.
+async fn leave(tx: &mut Tx, subject: &Subject, client: Option<&ClientId>) -> Result<Vec<(ClientId, SessionId)>> {
+    sql!(
+        tx,
+        fetch_all,
+        "DELETE FROM session_clients
+          WHERE session_id IN (SELECT id FROM sessions WHERE subject = $1)
+            AND (CAST($2 AS TEXT) IS NULL OR client_id = $2)
+         RETURNING client_id, session_id",
+        subject,
+        client,
+    )
 }
 
 /// Has clients told that what they were given in these sessions is over: for each session that is alive; for a client that

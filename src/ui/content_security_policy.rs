@@ -1,6 +1,10 @@
 //! The Content-Security-Policy of the built-in pages (CSP Level 3): our stylesheet, our images, our forms, nothing else.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
+
+use crate::secret::sha256;
 
 /// The policy of a page. `redirects` are the sources (from [`form_action_source`]) that the answer to the page's form
 /// may lead to: Chromium holds the redirects after a form's submission to `form-action` as well, so a login form whose
@@ -15,7 +19,12 @@ pub fn csp<'a>(redirects: impl IntoIterator<Item = &'a str>) -> String {
     policy
 }
 
-/// The `form-action` source of a redirect URI: its origin. Where the grammar of sources (CSP section 2.3.1) cannot say it
+/// `'sha256-…'`, the source that allows this very text (CSP Level 3 section 2.3.1).
+pub(super) fn hash_source(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(sha256(text.as_bytes())))
+}
+
+/// The `form-action` source of a redirect URI, and the `frame-src` source of what is framed: its origin. Where the grammar of sources (CSP section 2.3.1) cannot say it
 /// (an IPv6 host, a host of strange letters) and for an app's own scheme it is the scheme. What is no redirect URI, or
 /// would run as a script, is `'none'`. The result never ends a directive or a policy, whatever the URI holds.
 pub fn form_action_source(redirect_uri: &str) -> String {
@@ -98,6 +107,12 @@ mod tests {
             assert!(source == "'none'" || is_plain(&source), "{uri} became {source}");
             assert_eq!(csp([&*source]).matches(';').count(), 5, "{uri}");
         }
+    }
+
+    /// The example of CSP Level 3 section 2.3.1 is this hash of "alert('Hello, world.');".
+    #[test]
+    fn a_hash_source_is_sha256_in_base64() {
+        assert_eq!(hash_source("alert('Hello, world.');"), "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='");
     }
 
     #[test]

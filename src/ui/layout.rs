@@ -18,6 +18,11 @@ pub struct Look<'a> {
 
 /// A whole document. `title` is the page's own part of the window title: the first thing that a screen reader says.
 pub(super) fn page(look: &Look<'_>, title: &str, main: &Markup) -> Markup {
+    page_with(look, title, &html! {}, main, &html! {})
+}
+
+/// The same with more in its head, and more behind what is seen.
+pub(super) fn page_with(look: &Look<'_>, title: &str, head: &Markup, main: &Markup, unseen: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -30,6 +35,7 @@ pub(super) fn page(look: &Look<'_>, title: &str, main: &Markup) -> Markup {
                 title { (title) " · " (look.title) }
                 link rel="stylesheet" href={ (look.base) "/ui/hydrant.css?v=" (style::version(look.accent)) };
                 link rel="icon" type="image/svg+xml" href={ (look.base) "/ui/icon.svg?v=" (style::version(look.accent)) };
+                (head)
             }
             body {
                 header.brand {
@@ -37,6 +43,7 @@ pub(super) fn page(look: &Look<'_>, title: &str, main: &Markup) -> Markup {
                     span { (look.title) }
                 }
                 main.card { (main) }
+                (unseen)
             }
         }
     }

@@ -12,7 +12,7 @@ pub struct Confirm<'a> {
     pub challenge: &'a str,
     /// The name under which the user knows the account: email or username.
     pub account: Option<&'a str>,
-    /// Who asks, where a client proved that it does.
+    /// Who asks, by the name that the request gave: without an ID token nobody has proven it.
     pub client_name: Option<&'a str>,
 }
 

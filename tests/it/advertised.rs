@@ -50,7 +50,7 @@ async fn di_05_every_endpoint_is_there_and_no_other() {
         "/oauth2/par",
         "/oauth2/device/auth",
         "/oauth2/device/verify",
-        "/oauth2/check_session",
+        "/oauth2/sessions/check",
         "/oauth2/fallbacks/error",
         "/oauth2/introspect/",
         "/.well-known/webfinger",

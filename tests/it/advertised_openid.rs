@@ -178,20 +178,54 @@ async fn di_05_switches() {
         off.assert_back(&Authorize::web().set(parameter, "x"), error).await;
     }
     assert!(unnamed.as_object().unwrap().keys().all(|name| !name.starts_with("request_object_")), "{unnamed}");
-    for name in [
-        "backchannel_logout_supported",
-        "backchannel_logout_session_supported",
-        "frontchannel_logout_supported",
-        "frontchannel_logout_session_supported",
-    ] {
-        assert_eq!(named[name], false, "{name}");
-    }
+}
+
+/// DI-05: clients are told of logouts in the browser and behind it, and which session it was.
+#[tokio::test]
+async fn di_05_logout() {
+    let server = Server::start().await;
+    let named = document(&server).await;
+    let told = json!({
+        "redirect_uris": [URI], "grant_types": ["authorization_code"], "scope": "openid",
+        "frontchannel_logout_uri": "https://rp.example/front", "backchannel_logout_uri": "https://rp.example/back",
+    });
+    server.client("told", told).await;
+    let mut browser = server.browser();
+    let code = browser.code(&Authorize::of("told", URI), "alice").await;
+    let sid = server.redeem("told", &code, URI, Some(VERIFIER)).await.tokens().claims()["sid"].clone();
+    let logout = browser.logout().await;
+    assert_eq!(
+        (&named["frontchannel_logout_supported"], &named["frontchannel_logout_session_supported"]),
+        (&json!(true), &json!(true))
+    );
+    let frame = format!("&amp;sid={}\"", sid.as_str().unwrap());
+    assert!(
+        logout.body.contains("<iframe src=\"https://rp.example/front?iss=") && logout.body.contains(&frame),
+        "{}",
+        logout.body
+    );
+    assert_eq!(
+        (&named["backchannel_logout_supported"], &named["backchannel_logout_session_supported"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(server.database.count("logout_tokens").await, 1);
+}
+
+/// DI-05: the frame of session management is named only where it is there.
+#[tokio::test]
+async fn di_05_check_session_iframe() {
+    let off = Server::start().await;
+    assert!(document(&off).await.get("check_session_iframe").is_none());
+    let on = Server::with(|config| config.logout.session_management = true).await;
+    let frame = document(&on).await["check_session_iframe"].as_str().unwrap().to_owned();
+    let path = frame.strip_prefix(&on.issuer).unwrap();
+    assert_eq!((on.get(path).await.status, off.get(path).await.status), (200, 404));
 }
 
 /// Whatever is named is tested here or in `advertised.rs`.
 #[tokio::test]
 async fn di_05_nothing_is_named_that_is_not_tested() {
-    let server = Server::start().await;
+    let server = Server::with(|config| config.logout.session_management = true).await;
     let tested = [
         "_endpoint",
         "_uri",
@@ -215,6 +249,7 @@ async fn di_05_nothing_is_named_that_is_not_tested() {
         "require_request_uri_registration",
         "_logout_supported",
         "_logout_session_supported",
+        "check_session_iframe",
         "issuer",
     ];
     for (name, value) in document(&server).await.as_object().unwrap() {

@@ -285,6 +285,89 @@ async fn lo_11_what_is_no_id_token_is_no_hint() {
     assert!(is_signed_in(&mut browser).await);
 }
 
+/// RP-Initiated Logout section 2: `logout_hint` and `ui_locales` are hints, and LC-29: whatever is in them, they are no
+/// error and no path. By GET and by POST, with a hint and without.
+#[tokio::test]
+async fn lc_29_hints_for_people_are_harmless() {
+    let server = Server::start().await;
+    for (name, value) in [
+        ("ui_locales", "fr-CA fr en"),
+        ("ui_locales", "tlh-Klingon"),
+        ("ui_locales", "../../etc/passwd"),
+        ("ui_locales", "en\" onload=\"alert(1)"),
+        ("ui_locales", " "),
+        ("ui_locales", ""),
+        ("ui_locales", &"x".repeat(2000)),
+        ("logout_hint", "alice@example.com"),
+        ("logout_hint", "bob"),
+        ("logout_hint", "<script>alert(1)</script>"),
+        ("prompt", "none"),
+        ("nothing_known", "x"),
+    ] {
+        let (mut browser, hint) = signed_in(&server).await;
+        let page = browser.get(&logout_url(&server, &[(name, value)])).await;
+        let page = browser.follow(page).await;
+        assert!(page.has_field("logout_challenge") && page.body.contains("alice@example.com"), "{name}={value}");
+        assert!(page.body.contains("<html lang=\"en\">") && !page.body.contains("<script"), "{name}={value}");
+        assert!(is_signed_in(&mut browser).await, "{name}={value} proves nothing");
+        let parameters = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", OUT), (name, value)];
+        let answer = match value.len() % 2 {
+            0 => browser.get(&logout_url(&server, &parameters)).await,
+            _ => browser.post(&server.url("/oauth2/sessions/logout"), &parameters).await,
+        };
+        assert_eq!(answer.location().as_deref(), Some(OUT), "{name}={value}: {}", answer.body);
+        assert!(!is_signed_in(&mut browser).await, "{name}={value}");
+    }
+}
+
+/// RP-Initiated Logout section 2: both methods, each the same; and as a form of another site sends it, without cookies.
+#[tokio::test]
+async fn a_post_is_what_a_get_is() {
+    let server = Server::start().await;
+    let end = server.url("/oauth2/sessions/logout");
+    let (mut browser, hint) = signed_in(&server).await;
+    let page = browser.post(&end, &[("client_id", "web")]).await;
+    assert_eq!(page.status, 303);
+    let page = browser.follow(page).await;
+    assert!(page.has_field("logout_challenge") && page.body.contains("alice@example.com"), "{}", page.body);
+    let wrong = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "https://evil.example/")];
+    browser.post(&end, &wrong).await.assert_page(400, "invalid_request");
+    assert!(is_signed_in(&mut browser).await);
+    let fields = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", OUT), ("state", "a b")];
+    let foreign = server.http.post(&end).form(&fields).header("sec-fetch-site", "cross-site");
+    let answer = Answer::of(foreign.send().await.unwrap()).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    assert!(answer.location().unwrap().starts_with(&format!("{end}?")), "once more, with the cookies");
+    let answer = browser.get(&answer.location().unwrap()).await;
+    assert_eq!(answer.location().as_deref(), Some("https://rp.example/out?state=a%20b"));
+    assert!(!is_signed_in(&mut browser).await);
+}
+
+/// RP-Initiated Logout section 3: "the OP also MUST NOT" redirect where the request is no good: each is a page of ours.
+#[tokio::test]
+async fn lo_04_nothing_that_is_wrong_leads_to_the_client() {
+    let server = Server::start().await;
+    let (mut browser, hint) = signed_in(&server).await;
+    let flipped = format!("{}{}", &hint[..hint.len() - 4], if hint.ends_with("AAAA") { "BBBB" } else { "AAAA" });
+    for wrong in [
+        &[("id_token_hint", "x")][..],
+        &[("id_token_hint", &flipped)],
+        &[("id_token_hint", &hint), ("client_id", "two")],
+        &[("id_token_hint", &hint), ("client_id", "web"), ("client_id", "web")],
+        &[("id_token_hint", &hint), ("id_token_hint", &hint)],
+        &[("id_token_hint", &hint), ("state", "a"), ("state", "b")],
+    ] {
+        let mut parameters = wrong.to_vec();
+        parameters.push(("post_logout_redirect_uri", OUT));
+        browser.get(&logout_url(&server, &parameters)).await.assert_page(400, "invalid_request");
+    }
+    // A client that is gone has nothing registered.
+    assert_eq!(server.admin(reqwest::Method::DELETE, "/clients/web", None).await.status, 204);
+    let gone = logout_url(&server, &[("id_token_hint", &hint), ("post_logout_redirect_uri", OUT)]);
+    browser.get(&gone).await.assert_page(400, "invalid_request");
+    assert!(browser.cookie("session").is_some());
+}
+
 /// A hint of somebody else ends that one's session, not that of whoever sits here now.
 #[tokio::test]
 async fn lo_10_another_persons_hint_leaves_this_session() {

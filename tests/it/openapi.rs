@@ -15,7 +15,11 @@ const KEPT: &str = include_str!("../../docs/openapi.json");
 
 /// With everything switched on that is a route.
 async fn server() -> Server {
-    Server::with(|config| config.oidc.registration.enabled = true).await
+    Server::with(|config| {
+        config.oidc.registration.enabled = true;
+        config.logout.session_management = true;
+    })
+    .await
 }
 
 /// Methods by path, as the routers have them: each names them in `Allow` when it is asked for one that it does not have.

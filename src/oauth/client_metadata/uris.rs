@@ -30,7 +30,7 @@ impl ClientMetadata {
         ];
         for (field, uri) in logout.into_iter().filter(|(_, uri)| !uri.is_empty()) {
             let url = plain_url(uri).ok_or_else(|| refused(format!("Field {field} must be a valid URI.")))?;
-            if !(url.scheme() == "https" || rules.dev && url.scheme() == "http") || url.fragment().is_some() {
+            if !is_for_logout(&url, rules.dev) {
                 return Err(refused(format!("Field {field} must use https:// and have no fragment.")));
             }
         }
@@ -68,6 +68,12 @@ impl ClientMetadata {
         Ok(())
     }
 
+    /// The page of the client that a browser loads when a session has ended, if it could be registered today as well.
+    pub fn frontchannel_logout_page(&self, dev: bool) -> Option<&str> {
+        let uri = self.frontchannel_logout_uri.as_str();
+        plain_url(uri).filter(|url| is_for_logout(url, dev)).map(|_| uri)
+    }
+
     /// OpenID Connect Core section 8.1: who has one host has one sector; who has several says which.
     fn check_sector(&self, rules: &Rules) -> Result<()> {
         if self.subject_type != "pairwise" || !self.sector_identifier_uri.is_empty() {
@@ -101,6 +107,11 @@ impl ClientMetadata {
         }
         Ok(())
     }
+}
+
+/// http is for laptops: what passes in the clear on the way to a client is anybody's.
+fn is_for_logout(url: &Url, dev: bool) -> bool {
+    (url.scheme() == "https" || dev && url.scheme() == "http") && url.fragment().is_none()
 }
 
 /// An absolute URI with a host and nothing that two readers could read differently.

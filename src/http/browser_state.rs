@@ -1,0 +1,84 @@
+//! The state that clients watch: the cookie of OpenID Connect Session Management 1.0 section 3.2.
+//!
+//! Our frame in a client's page has to tell by itself, again and again and without asking the server, whether somebody has
+//! signed in or out. So this cookie is readable by scripts (no `HttpOnly`) and goes along into foreign pages
+//! (`SameSite=None`). It is random, new with every session and gone with it, and opens nothing: who reads it learns that
+//! it is another one than before. There is none unless `logout.session_management` is on.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use cookie::{Cookie, SameSite};
+
+use super::cookies::{full_name, is_secure, only};
+use crate::app::App;
+use crate::config::Config;
+use crate::oauth::authorization_request::ReplyTo;
+use crate::oauth::session_state;
+use crate::secret::Secret;
+
+const NAME: &str = "hydrant_state";
+/// 16 random bytes in base64url.
+const LENGTH: usize = 22;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrowserState(String);
+
+impl BrowserState {
+    pub fn new() -> Self {
+        Self(Secret::of_random_bytes::<16>().expose().to_owned())
+    }
+
+    /// What is not of our making is not there, and nothing is where this is off.
+    pub fn read(app: &App, headers: &HeaderMap) -> Option<Self> {
+        let value = only(headers, &cookie_name(&app.config)).filter(|_| app.config.logout.session_management)?;
+        let is_ours = value.len() == LENGTH && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        is_ours.then_some(Self(value))
+    }
+
+    pub fn set(&self, app: &App, answer: &mut HeaderMap, life: Option<time::Duration>) {
+        set(app, answer, &self.0, life);
+    }
+
+    pub fn clear(app: &App, answer: &mut HeaderMap) {
+        set(app, answer, "", Some(time::Duration::ZERO));
+    }
+}
+
+impl Default for BrowserState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The name by which scripts find it.
+pub fn cookie_name(config: &Config) -> String {
+    full_name(config, NAME)
+}
+
+fn set(app: &App, answer: &mut HeaderMap, value: &str, life: Option<time::Duration>) {
+    let config = &app.config;
+    if !config.logout.session_management {
+        return;
+    }
+    let is_secure = is_secure(config);
+    // Browsers drop `None` without `Secure`: on http the frame works for pages of the same site, such as other ports.
+    let same_site = if is_secure { SameSite::None } else { SameSite::Lax };
+    let mut cookie = Cookie::build((cookie_name(config), value)).path("/").secure(is_secure).same_site(same_site);
+    if let Some(domain) = &config.serve.cookies.domain {
+        cookie = cookie.domain(domain.as_str());
+    }
+    if let Some(life) = life {
+        cookie = cookie.max_age(life);
+    }
+    let cookie = HeaderValue::from_str(&cookie.build().to_string())
+        .expect("the name and the value are ours, and the domain was checked with the configuration");
+    answer.append(header::SET_COOKIE, cookie);
+}
+
+/// `session_state` of an answer, where its client may watch the session. Where the browser has no state, nobody is signed
+/// in, and that is what changes.
+pub fn session_state(app: &App, reply_to: &ReplyTo, state: Option<&BrowserState>) -> Option<String> {
+    let client = reply_to.watcher().filter(|_| app.config.logout.session_management)?;
+    let state = state.map_or("", |state| state.0.as_str());
+    let salt = Secret::of_random_bytes::<16>();
+    Some(session_state::session_state(client, reply_to.redirect_uri(), state, salt.expose()))
+}

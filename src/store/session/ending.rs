@@ -72,14 +72,24 @@ impl Store {
 /// The session's row goes first: whoever gives something in it holds that row meanwhile, so that all that was given is
 /// seen afterwards.
 async fn end(tx: &mut Tx, id: SessionId, ending: Ending) -> Result<Option<EndedSession>> {
+    let ended = end_row(tx, id, ending).await?;
+    revoke(tx, id, ending).await?;
+    Ok(ended)
+}
+
+async fn end_row(tx: &mut Tx, id: SessionId, ending: Ending) -> Result<Option<EndedSession>> {
     let subject: Option<Subject> =
         sql!(&mut *tx, scalar_optional, "DELETE FROM sessions WHERE id = $1 RETURNING subject", id)?;
-    let ended = match subject {
-        Some(subject) => Some(told(tx, id, subject, ending).await?),
-        None => None,
-    };
+    match subject {
+        Some(subject) => told(tx, id, subject, ending).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The codes of a session, and the grants that end with it.
+async fn revoke(tx: &mut Tx, id: SessionId, ending: Ending) -> Result<()> {
     sql!(
-        &mut *tx,
+        tx,
         execute,
         "UPDATE grants SET revoked_at = $2
           WHERE session_id = $1 AND revoked_at IS NULL
@@ -88,7 +98,7 @@ async fn end(tx: &mut Tx, id: SessionId, ending: Ending) -> Result<Option<EndedS
         ending.now,
         ending.revokes,
     )?;
-    Ok(ended)
+    Ok(())
 }
 
 /// All sessions of a person but `kept`, in one transaction.
@@ -105,8 +115,12 @@ pub(in crate::store) async fn end_all(
         subject,
         kept,
     )?;
-    for (id,) in ids {
-        end(tx, id, ending).await?;
+    // All their clients before all their grants, as where consents are revoked: nobody waits in a circle.
+    for (id,) in &ids {
+        end_row(tx, *id, ending).await?;
+    }
+    for (id,) in &ids {
+        revoke(tx, *id, ending).await?;
     }
     Ok(())
 }

@@ -113,6 +113,12 @@ impl Request {
         check_policy(&metadata, given, &oidc.registration, &oidc.default_scope)?;
         metadata.validate(rules)?;
         check_redirect_uris(&metadata)?;
+        let is_given = given.is_some_and(|given| given.frontchannel_logout_uri == metadata.frontchannel_logout_uri);
+        if !is_given && !metadata.has_its_own_frontchannel_page() {
+            return Err(refused(
+                "Field frontchannel_logout_uri must match the domain, port, scheme of at least one of the redirect URIs.",
+            ));
+        }
         match given {
             Some(given) if given.logo_uri == metadata.logo_uri => Ok(metadata),
             _ => check_logo(metadata),

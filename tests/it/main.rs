@@ -38,6 +38,7 @@ mod client_credentials;
 mod client_keys;
 mod client_secret;
 mod configuration;
+mod conformance;
 mod consent;
 mod cookies;
 mod cors;

@@ -74,6 +74,12 @@ impl ClientMetadata {
         plain_url(uri).filter(|url| is_for_logout(url, dev)).map(|_| uri)
     }
 
+    /// Whether that page is where the client's answers go (OpenID Connect Front-Channel Logout section 2).
+    pub fn has_its_own_frontchannel_page(&self) -> bool {
+        let page = &self.frontchannel_logout_uri;
+        page.is_empty() || self.redirect_uris.iter().any(|own| same_place(own, page))
+    }
+
     /// OpenID Connect Core section 8.1: who has one host has one sector; who has several says which.
     fn check_sector(&self, rules: &Rules) -> Result<()> {
         if self.subject_type != "pairwise" || !self.sector_identifier_uri.is_empty() {

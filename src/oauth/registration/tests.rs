@@ -178,6 +178,22 @@ fn a_secret_that_can_be_guessed_is_refused() {
     assert!(of("a longer secret", "none").is_err());
 }
 
+/// OpenID Connect Front-Channel Logout section 2: "The domain, port, and scheme of this URL MUST be the same as that of a
+/// registered Redirection URI value". A stranger has nobody else's page loaded.
+#[test]
+fn a_page_for_logout_is_the_clients_own() {
+    for uri in ["https://app.example/out", "https://app.example:443/out?a=b", ""] {
+        assert!(registered(|_| {}, &web(&json!({ "frontchannel_logout_uri": uri }))).is_ok(), "{uri}");
+    }
+    for uri in ["https://other.example/out", "https://app.example:8443/out", "https://sub.app.example/out"] {
+        let (code, description) = refusal(&json!({ "frontchannel_logout_uri": uri }));
+        assert!(code == "invalid_client_metadata" && description.contains("frontchannel_logout_uri"), "{description}");
+    }
+    let given = json!({ "frontchannel_logout_uri": "https://cdn.example/out" });
+    assert!(replaced(&given, &given).is_ok(), "an operator has said so");
+    assert!(replaced(&json!({}), &given).is_err());
+}
+
 /// RFC 7592 section 2.2: what an operator has given may be sent back, stays if it is not, and is not added to.
 #[test]
 fn a_client_of_the_operators_keeps_what_he_has_given_to_it() {

@@ -69,6 +69,11 @@ pub async fn list(app: &App, asked: &Asked, wanted: Wanted<'_>) -> Result<Page<S
         let known: Vec<_> = Action::ALL.iter().map(|action| action.as_str()).collect();
         return Err(ErrorCode::InvalidRequest.because(format!("The action is none of {}.", known.join(", "))));
     }
+    if wanted.target_type.is_some_and(|kind| Action::ALL.iter().all(|known| known.target_type() != kind)) {
+        let mut known: Vec<_> = Action::ALL.iter().map(|action| action.target_type()).collect();
+        known.dedup();
+        return Err(ErrorCode::InvalidRequest.because(format!("The target_type is none of {}.", known.join(", "))));
+    }
     let rows = app.store.events(wanted, asked.after.as_deref(), asked.size + 1).await?;
     Ok(Page::of(rows.into_iter().map(Shown::from).collect(), asked, |event: &Shown| event.id.clone()))
 }

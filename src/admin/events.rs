@@ -30,7 +30,7 @@ pub struct Shown {
     pub action: String,
     /// `client`, for example.
     pub target_type: String,
-    /// The id of what was changed; of a set of keys its name.
+    /// The id of what was changed; of a set of keys its name, of a consent the person.
     pub target: String,
     /// What was there before. Of what was changed it has the members that differ. Left out where there was nothing.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use axum::response::Response;
 use super::authorize::{Answer, LONGEST_QUERY};
 use crate::app::App;
 use crate::flow::{self, Ended, Farewell, SignedOut};
+use crate::http::browser_state::BrowserState;
 use crate::http::cookies::{self, Cookies};
 use crate::http::{form, page};
 use crate::oauth::params::Params;
@@ -82,7 +83,7 @@ pub fn go_on(app: &App, done: SignedOut, has_session: bool, redirect: impl FnOnc
         page::page(StatusCode::OK, signing_out.page(&page::look(app)), &signing_out.csp())
     };
     if done.here && has_session {
-        cookies::clear_session(app, response.headers_mut());
+        cookies::clear_session(app, response.headers_mut(), &BrowserState::new());
     }
     response
 }

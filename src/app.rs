@@ -30,11 +30,16 @@ pub struct App {
     pub metrics: Metrics,
 }
 
+/// As many devices of one person may use up their budget of attempts at once.
+const KNOWN_DEVICES: u32 = 4;
+
 /// The bounds on guessing and on hashing.
 pub struct Guard {
     pub passwords: Passwords,
     pub verified_secrets: VerifiedSecrets,
     pub per_account: Attempts,
+    /// All devices where an account has signed in before: each has its budget as well.
+    pub known_devices: Attempts,
     pub per_address: Attempts,
     /// Clients that register themselves, by their address.
     pub registrations: Attempts,
@@ -78,6 +83,7 @@ impl App {
             passwords: Passwords::new(config.accounts.argon2, limits.password_hashes)?,
             verified_secrets: VerifiedSecrets::default(),
             per_account: Attempts::new(limits.login_per_account, limits.login_window),
+            known_devices: Attempts::new(limits.login_per_account.saturating_mul(KNOWN_DEVICES), limits.login_window),
             per_address: Attempts::new(limits.login_per_address, limits.login_window),
             registrations: Attempts::new(config.oidc.registration.per_address, config.oidc.registration.window),
         };

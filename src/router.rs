@@ -73,7 +73,7 @@ fn route(path: &str, methods: MethodRouter<App>) -> Route {
 fn pages(config: &Config) -> Vec<Route> {
     let mut routes = vec![
         route(path::AUTHORIZATION, get(authorize::get).post(authorize::post)),
-        route(path::END_SESSION, get(end_session::get).post(end_session::post)),
+        route(path::END_SESSION, get(end_session::get).post(end_session::post).head(end_session::head)),
         route("/account", get(account::get).post(account::post)),
         route("/login", get(login::get).post(login::post)),
         route("/consent", get(consent::get).post(consent::post)),

@@ -83,8 +83,9 @@ async fn serve(answer: &Answer<'_>, address: ClientAddress, params: &Params, pos
     }
     let new = cookies.browser.is_none().then_some(&browser);
     if wants_session(&outcome) && holds_ended_session(answer, cookies.session).await {
-        let mut response = Answer { state: None, ..*answer }.outcome(outcome, new);
-        cookies::clear_session(app, response.headers_mut());
+        let state = BrowserState::new();
+        let mut response = Answer { state: Some(state.clone()), ..*answer }.outcome(outcome, new);
+        cookies::clear_session(app, response.headers_mut(), &state);
         return response;
     }
     answer.outcome(outcome, new)
@@ -191,10 +192,9 @@ impl<'a> Answer<'a> {
 
     fn reply(&self, reply_to: &ReplyTo, fields: &[(&str, &str)]) -> Response {
         let issuer = &self.app.config.urls.issuer;
-        // A browser that has a session from before it could be watched, or has lost the cookie, gets a state now.
-        let is_error = fields.iter().any(|(name, _)| *name == "error");
-        let new = (self.state.is_none() && !is_error).then(BrowserState::new);
-        let state = browser_state::session_state(self.app, reply_to, self.state.as_ref().or(new.as_ref()));
+        // A browser that has none yet, whether or not somebody is signed in there, gets a state now.
+        let browser = self.state.clone().unwrap_or_default();
+        let state = browser_state::session_state(self.app, reply_to, &browser);
         let fields: Vec<_> =
             fields.iter().copied().chain(state.iter().map(|s| ("session_state", s.as_str()))).collect();
         let mut response = match reply_to.mode() {
@@ -204,8 +204,8 @@ impl<'a> Answer<'a> {
                 page(StatusCode::OK, markup, &form_post::csp(reply_to.redirect_uri()))
             }
         };
-        if let (Some(new), Some(_)) = (new, &state) {
-            new.set(self.app, response.headers_mut(), None);
+        if self.state.is_none() && state.is_some() {
+            browser.set(self.app, response.headers_mut(), None);
         }
         response
     }

@@ -1,12 +1,13 @@
 //! The logout endpoint: OpenID Connect RP-Initiated Logout 1.0.
 
 use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::Response;
 
 use super::authorize::{Answer, LONGEST_QUERY};
 use crate::app::App;
 use crate::flow::{self, Ended, Farewell, SignedOut};
+use crate::http::browser_state::BrowserState;
 use crate::http::cookies::{self, Cookies};
 use crate::http::{form, page};
 use crate::oauth::params::Params;
@@ -18,6 +19,12 @@ pub async fn get(State(app): State<App>, headers: HeaderMap, RawQuery(query): Ra
     let answer = Answer::new(&app, &headers, StatusCode::FOUND);
     let params = Params::parse(query.unwrap_or_default().as_bytes());
     serve(&answer, params).await.unwrap_or_else(|error| answer.page(error))
+}
+
+/// Who asks for headers alone, such as a program that looks where a link leads, ends nothing (RFC 9110 section 9.2.1): it is
+/// a method that is not there.
+pub async fn head() -> (StatusCode, [(HeaderName, &'static str); 1]) {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,POST")])
 }
 
 pub async fn post(State(app): State<App>, request: Request) -> Response {
@@ -82,7 +89,7 @@ pub fn go_on(app: &App, done: SignedOut, has_session: bool, redirect: impl FnOnc
         page::page(StatusCode::OK, signing_out.page(&page::look(app)), &signing_out.csp())
     };
     if done.here && has_session {
-        cookies::clear_session(app, response.headers_mut());
+        cookies::clear_session(app, response.headers_mut(), &BrowserState::new());
     }
     response
 }

@@ -108,7 +108,7 @@ pub async fn sign_in(
     let by_address = visitor.attempt(app).await?;
     let user = app.store.user_by_name(given.name).await?;
     let account = user.as_ref().map_or_else(|| canonical(given.name), |user| user.id.to_string());
-    let guess = visitor.guess(app, by_address, account, user.as_ref().map(|user| &user.id), goal.browser()).await?;
+    let guess = visitor.guess(app, by_address, account, user.as_ref().map(|user| &user.id)).await?;
     let user = check(app, user, given.password).await?;
 
     let session = Session {

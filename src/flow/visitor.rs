@@ -22,6 +22,7 @@ pub struct Visitor {
 /// door it is tried.
 pub(super) struct Guess {
     by_account: Attempt,
+    by_devices: Option<Attempt>,
     by_address: Attempt,
 }
 
@@ -31,29 +32,34 @@ impl Visitor {
         app.guard.per_address.begin(household(self.address)).await.map_err(SignInFailure::TooMany)
     }
 
-    /// Counts against the account too: the person's id, or the name that nobody has. `id` is what the flow knows the
-    /// browser as.
+    /// Counts against the account too: the person's id, or the name that nobody has.
     pub(super) async fn guess(
         &self,
         app: &App,
         by_address: Attempt,
         account: String,
         user: Option<&Subject>,
-        id: [u8; 16],
     ) -> Result<Guess, SignInFailure> {
         // A device where the account has signed in before has a budget of its own: strangers can not lock its owner out.
-        let known = user.is_some_and(|user| self.browser.as_ref().is_some_and(|browser| browser.knows(user)));
-        let by_account = match known {
-            true => app.guard.per_account.begin((account, id)).await,
-            false => app.guard.per_account.begin(account).await,
+        // It is called by the cookie that knows the account, and by no other name: of those anybody has as many as they like.
+        let known = self.browser.as_ref().filter(|browser| user.is_some_and(|user| browser.knows(user)));
+        let Some(browser) = known else {
+            let by_account = app.guard.per_account.begin(account).await.map_err(SignInFailure::TooMany)?;
+            return Ok(Guess { by_account, by_devices: None, by_address });
         };
-        Ok(Guess { by_account: by_account.map_err(SignInFailure::TooMany)?, by_address })
+        // The device first: what it is refused takes nothing from the others.
+        let by_account = app.guard.per_account.begin((&account, browser.id)).await.map_err(SignInFailure::TooMany)?;
+        let by_devices = app.guard.known_devices.begin(account).await.map_err(SignInFailure::TooMany)?;
+        Ok(Guess { by_account, by_devices: Some(by_devices), by_address })
     }
 }
 
 impl Guess {
     pub fn was_right(self) {
         self.by_account.succeeded();
+        if let Some(by_devices) = self.by_devices {
+            by_devices.succeeded();
+        }
         self.by_address.succeeded();
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Our frame in a client's page has to tell by itself, again and again and without asking the server, whether somebody has
 //! signed in or out. So this cookie is readable by scripts (no `HttpOnly`) and goes along into foreign pages
-//! (`SameSite=None`). It is random, new with every session and gone with it, and opens nothing: who reads it learns that
-//! it is another one than before. There is none unless `logout.session_management` is on.
+//! (`SameSite=None`). It is random, new with every session and anew when that has gone, and opens nothing: who reads it
+//! learns that it is another one than before. There is none unless `logout.session_management` is on.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use cookie::{Cookie, SameSite};
@@ -35,11 +35,24 @@ impl BrowserState {
     }
 
     pub fn set(&self, app: &App, answer: &mut HeaderMap, life: Option<time::Duration>) {
-        set(app, answer, &self.0, life);
-    }
-
-    pub fn clear(app: &App, answer: &mut HeaderMap) {
-        set(app, answer, "", Some(time::Duration::ZERO));
+        let config = &app.config;
+        if !config.logout.session_management {
+            return;
+        }
+        let is_secure = is_secure(config);
+        // Browsers drop `None` without `Secure`: on http the frame works for pages of the same site, such as other ports.
+        let same_site = if is_secure { SameSite::None } else { SameSite::Lax };
+        let mut cookie =
+            Cookie::build((cookie_name(config), self.0.as_str())).path("/").secure(is_secure).same_site(same_site);
+        if let Some(domain) = &config.serve.cookies.domain {
+            cookie = cookie.domain(domain.as_str());
+        }
+        if let Some(life) = life {
+            cookie = cookie.max_age(life);
+        }
+        let cookie = HeaderValue::from_str(&cookie.build().to_string())
+            .expect("the name and the value are ours, and the domain was checked with the configuration");
+        answer.append(header::SET_COOKIE, cookie);
     }
 }
 
@@ -54,31 +67,10 @@ pub fn cookie_name(config: &Config) -> String {
     full_name(config, NAME)
 }
 
-fn set(app: &App, answer: &mut HeaderMap, value: &str, life: Option<time::Duration>) {
-    let config = &app.config;
-    if !config.logout.session_management {
-        return;
-    }
-    let is_secure = is_secure(config);
-    // Browsers drop `None` without `Secure`: on http the frame works for pages of the same site, such as other ports.
-    let same_site = if is_secure { SameSite::None } else { SameSite::Lax };
-    let mut cookie = Cookie::build((cookie_name(config), value)).path("/").secure(is_secure).same_site(same_site);
-    if let Some(domain) = &config.serve.cookies.domain {
-        cookie = cookie.domain(domain.as_str());
-    }
-    if let Some(life) = life {
-        cookie = cookie.max_age(life);
-    }
-    let cookie = HeaderValue::from_str(&cookie.build().to_string())
-        .expect("the name and the value are ours, and the domain was checked with the configuration");
-    answer.append(header::SET_COOKIE, cookie);
-}
-
-/// `session_state` of an answer, where its client may watch the session. Where the browser has no state, nobody is signed
-/// in, and that is what changes.
-pub fn session_state(app: &App, reply_to: &ReplyTo, state: Option<&BrowserState>) -> Option<String> {
+/// `session_state` of an answer, where its client may watch the session. A browser where nobody is signed in has a state as
+/// random as any other: of one that is known, everybody could make the hash, and ask the frame whether it is so.
+pub fn session_state(app: &App, reply_to: &ReplyTo, state: &BrowserState) -> Option<String> {
     let client = reply_to.watcher().filter(|_| app.config.logout.session_management)?;
-    let state = state.map_or("", |state| state.0.as_str());
     let salt = Secret::of_random_bytes::<16>();
-    Some(session_state::session_state(client, reply_to.redirect_uri(), state, salt.expose()))
+    Some(session_state::session_state(client, reply_to.redirect_uri(), &state.0, salt.expose()))
 }

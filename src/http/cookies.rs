@@ -133,9 +133,9 @@ pub fn set_session(
     Ok(())
 }
 
-/// The browser forgets its session.
-pub fn clear_session(app: &App, answer: &mut HeaderMap) {
+/// The browser forgets its session, and whoever watches it sees another state.
+pub fn clear_session(app: &App, answer: &mut HeaderMap, state: &BrowserState) {
     let gone = set(&app.config, &app.config.serve.cookies.session_name, String::new(), Some(time::Duration::ZERO));
     answer.append(header::SET_COOKIE, gone);
-    BrowserState::clear(app, answer);
+    state.set(app, answer, None);
 }

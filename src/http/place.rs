@@ -20,9 +20,19 @@ pub fn of(headers: &HeaderMap, ClientAddress(address): ClientAddress) -> Place {
 
 fn readable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
-    let mut kept: String = text.chars().filter(|character| !character.is_control()).collect();
+    let mut kept: String =
+        text.chars().filter(|character| !character.is_control() && !rearranges(*character)).collect();
     kept.truncate(kept.floor_char_boundary(LONGEST));
     kept.trim().to_owned()
+}
+
+/// What has no width, ends a line, or turns the direction of what stands beside it: on a terminal a name with it would make
+/// another line of the operator's list (CVE-2021-42574).
+fn rearranges(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
 }
 
 #[cfg(test)]
@@ -49,6 +59,19 @@ mod tests {
             "CSI, a control character of C1"
         );
         assert_eq!(place(b"\xff", "192.0.2.1").user_agent.as_deref(), Some("\u{fffd}"));
+    }
+
+    #[test]
+    fn a_user_agent_rearranges_nothing() {
+        let odd = [0x61c, 0xfeff].into_iter().chain(0x200b..=0x200f).chain(0x2028..=0x202e).chain(0x2060..=0x2069);
+        for character in odd.filter_map(char::from_u32) {
+            let said = format!("Fire{character}fox");
+            assert_eq!(place(said.as_bytes(), "192.0.2.1").user_agent.as_deref(), Some("Firefox"), "{character:?}");
+        }
+        for kept in ["\u{200a}", "\u{2010}", "\u{2027}", "\u{202f}", "\u{2070}", "\u{5d0}"] {
+            let said = format!("a{kept}b");
+            assert_eq!(place(said.as_bytes(), "192.0.2.1").user_agent, Some(said));
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod tests {
             session_state("web", "https://rp.example:8443/cb", "browser", "salt"),
             session_state("web", "http://rp.example/cb", "browser", "salt"),
             session_state("web", "com.example.app:/cb", "browser", "salt"),
-            session_state("web", "https://rp.example/cb", "", "salt"),
+            session_state("web", "https://rp.example/cb", "another", "salt"),
             session_state("web", "https://rp.example/cb", "browser", "pepper"),
         ] {
             assert_ne!(state, other);

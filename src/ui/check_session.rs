@@ -10,6 +10,9 @@ use super::content_security_policy::hash_source;
 /// The origin is what the browser says it is; a page that has none (`null`) could not be answered alone. Who asks is the
 /// page that the frame is in, or of its origin, which browsers tell in two ways.
 ///
+/// Without a state there is nothing to compare: the browser keeps it from the frame, or has none. That is an `error`, so
+/// that clients do not ask again and again.
+///
 /// The hash is that of `oauth/session_state.rs`. `crypto.subtle` is there only where the page and all around it came over
 /// https or from this machine: elsewhere the answer is `error`, which tells a client to do nothing.
 const SCRIPT: &str = r#"(() => {
@@ -28,7 +31,9 @@ const judge = async (message, origin, source) => {
   const parts = typeof message === "string" && message.length < 1000 && /^(.+) ([\w-]{43})\.([\w-]{22})$/.exec(message);
   if (!parts || !globalThis.crypto?.subtle) return "error";
   const [, client, given, salt] = parts;
-  return await hash(`${client} ${origin} ${state()} ${salt}`) === given ? "unchanged" : "changed";
+  const now = state();
+  if (!now) return "error";
+  return await hash(`${client} ${origin} ${now} ${salt}`) === given ? "unchanged" : "changed";
 };
 addEventListener("message", async ({ data, origin, source }) => {
   if (!source || !/^https?:/.test(origin)) return;

@@ -5,6 +5,7 @@
 // sites stands in between. With HYDRANT_SHOTS set, a picture of the page is left in that folder.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -280,8 +281,14 @@ describe('session management', () => {
     assert.equal(refused.get('error'), 'login_required');
     const { says } = await watcher(context, rp);
     await says('unchanged', `${one.id} ${refused.get('session_state')}`);
+    // Nobody else can tell that it is so.
+    const salt = 'A'.repeat(22);
+    const guess = createHash('sha256').update(`${one.id} ${new URL(rp.callback).origin}  ${salt}`).digest('base64url');
+    await says('changed', `${one.id} ${guess}.${salt}`);
     await one.visit(page);
     await says('changed', `${one.id} ${refused.get('session_state')}`);
+    await context.clearCookies();
+    await says('error', `${one.id} ${refused.get('session_state')}`);
     seen.none();
     await context.close();
   });

@@ -126,6 +126,52 @@ async fn lc_20_a_known_device_is_not_locked_out() {
     assert_wait(&owner.submit_login(&page, "alice", PASSWORD).await);
 }
 
+/// Whoever has the cookie of a known device has one budget, whatever else they say the browser is called: a tab that was
+/// opened without cookies is told a new name each time.
+#[tokio::test]
+async fn lc_20_a_known_device_has_one_budget_under_all_its_names() {
+    let server = server(3, 10_000).await;
+    let owner = server.signed_in("alice").await;
+    let known = owner.cookie("hydrant_browser").unwrap();
+    let mut judged = 0;
+    for number in 0..12 {
+        let (mut browser, page) = stranger(&server).await;
+        assert!(browser.cookies.keys().any(|name| name.starts_with("hydrant_browser_")), "{:?}", browser.cookies);
+        browser.cookies.insert("hydrant_browser".to_owned(), known.to_owned());
+        let answer = browser.submit_login(&page, "alice", "guess").await;
+        assert!(matches!(answer.status, 400 | 429), "{number}: {}", answer.body);
+        judged += usize::from(answer.status == 400);
+    }
+    assert_eq!(judged, 3);
+}
+
+/// However many devices an account has: together they have four budgets. What one of them is refused takes nothing from
+/// the others.
+#[tokio::test]
+async fn lc_20_all_known_devices_have_a_budget_together() {
+    let server = server(2, 10_000).await;
+    let mut judged = Vec::new();
+    let mut devices = Vec::new();
+    for _ in 0..6 {
+        devices.push(server.signed_in("alice").await);
+    }
+    for device in &mut devices {
+        let page = device.authorize(&Authorize::web().set("prompt", "login")).await;
+        let mut here = 0;
+        for _ in 0..5 {
+            here += usize::from(device.submit_login(&page, "alice", "guess").await.status == 400);
+        }
+        judged.push(here);
+    }
+    assert_eq!(judged, [2, 2, 2, 2, 0, 0]);
+    let mut last = devices.pop().unwrap();
+    let page = last.authorize(&Authorize::web().set("prompt", "login")).await;
+    assert_wait(&last.submit_login(&page, "alice", PASSWORD).await);
+    // A device that nobody knows has the budget that it had.
+    let (mut browser, page) = stranger(&server).await;
+    assert_eq!(browser.submit_login(&page, "alice", PASSWORD).await.status, 303);
+}
+
 /// Credential stuffing: an address has its budget, whatever accounts it tries and whatever it says of itself.
 #[tokio::test]
 async fn lc_22_an_address_has_its_own_budget() {

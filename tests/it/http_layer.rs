@@ -16,7 +16,7 @@ const ROUTES: [(&str, &[&str]); 16] = [
     ("/oauth2/revoke", &["POST"]),
     ("/oauth2/introspect", &["POST"]),
     ("/userinfo", &["GET", "HEAD", "POST"]),
-    ("/oauth2/sessions/logout", &["GET", "HEAD", "POST"]),
+    ("/oauth2/sessions/logout", &["GET", "POST"]),
     ("/.well-known/openid-configuration", &["GET", "HEAD"]),
     ("/.well-known/jwks.json", &["GET", "HEAD"]),
     ("/login", &["GET", "HEAD", "POST"]),

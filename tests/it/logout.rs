@@ -30,6 +30,20 @@ async fn confirm(server: &Server, browser: &mut Browser<'_>, page: &Answer, acti
     browser.post(&server.url("/logout"), &[("logout_challenge", &challenge), ("action", action)]).await
 }
 
+/// RFC 9110 section 9.2.1: a HEAD is safe. Who looks where a link leads has not followed it.
+#[tokio::test]
+async fn a_head_ends_nothing() {
+    let server = Server::start().await;
+    let (mut browser, id_token) = signed_in(&server).await;
+    let url = logout_url(&server, &[("id_token_hint", &id_token)]);
+    let answer = browser.send(server.http.head(&url)).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,POST")));
+    assert!(answer.header("set-cookie").is_none());
+    assert!(is_signed_in(&mut browser).await);
+    assert_eq!(browser.get(&url).await.status, 302);
+    assert!(!is_signed_in(&mut browser).await);
+}
+
 /// An ID token of this server's own key with other claims: what `change` makes of the real ones.
 fn signed(server: &Server, id_token: &str, typ: &str, change: impl FnOnce(&mut Value)) -> String {
     let keys = server.app().keys.live().unwrap();

@@ -22,9 +22,10 @@ async fn watched() -> Server {
 }
 
 /// What the frame says to a client at this origin of what it was told.
+#[track_caller]
 fn verdict(browser: &Browser<'_>, client: &str, origin: &str, session_state: &str) -> &'static str {
     let (_, salt) = session_state.split_once('.').unwrap_or_else(|| panic!("no salt: {session_state}"));
-    let state = browser.cookie("hydrant_state").unwrap_or_default();
+    let Some(state) = browser.cookie("hydrant_state") else { return "error" };
     let expected = format!("{}.{salt}", fingerprint(&format!("{client} {origin} {state} {salt}")));
     if session_state == expected { "unchanged" } else { "changed" }
 }
@@ -139,10 +140,44 @@ async fn it_changes_with_who_is_signed_in() {
         .location()
         .unwrap();
     assert_eq!(of_web(&browser, &third), "changed");
-    assert!(browser.cookie("hydrant_state").is_none());
+    // Nobody: a state of its own, that is watched as well.
+    let nobodys = browser.cookie("hydrant_state").unwrap().to_owned();
+    let fourth = session_state(&browser.authorize(&Authorize::web().set(SILENT.0, SILENT.1)).await);
+    assert_eq!((of_web(&browser, &third), of_web(&browser, &fourth)), ("changed", "unchanged"));
+    assert_eq!(browser.cookie("hydrant_state"), Some(nobodys.as_str()));
+    browser.journey(&Authorize::web(), "alice").await;
+    assert_eq!(of_web(&browser, &fourth), "changed");
 }
 
-/// Section 3.2: an error tells a client when to ask again, and nothing by which it would know the browser.
+/// Section 4: the state is not for guessing. Any website can make the hash of a state that it knows, with a client and a salt
+/// of its own: the frame would tell it whether that is the browser's.
+#[tokio::test]
+async fn a_state_that_nobody_has_signed_in_to_is_as_random() {
+    let server = watched().await;
+    let silent = Authorize::web().set(SILENT.0, SILENT.1);
+    let (mut one, mut two) = (server.browser(), server.browser());
+    for browser in [&mut one, &mut two] {
+        let answer = browser.authorize(&silent).await;
+        let [line] = lines(&answer, "hydrant_state").try_into().unwrap();
+        assert!(!line.contains("HttpOnly") && !line.contains("Max-Age") && line.contains("; Path=/"), "{line}");
+        let state = session_state(&answer);
+        let (hash, salt) = state.split_once('.').unwrap();
+        assert_ne!(hash, fingerprint(&format!("web https://rp.example  {salt}")), "an empty state");
+    }
+    assert_ne!(one.cookie("hydrant_state"), two.cookie("hydrant_state"));
+    // After a sign-out too.
+    let mut browser = server.signed_in("alice").await;
+    let before = browser.cookie("hydrant_state").unwrap().to_owned();
+    browser.logout().await;
+    let after = browser.cookie("hydrant_state").unwrap();
+    assert!(after.len() == 22 && after != before, "{after}");
+    // Where nobody may watch, there is nothing to see.
+    let mut browser = server.browser();
+    let answer = browser.authorize(&silent.set("scope", "photos.read")).await;
+    assert!(answer.parameter("error").is_some() && lines(&answer, "hydrant_state").is_empty());
+}
+
+/// Section 3.2: an error tells a client when to ask again, and nothing by which it would know the person.
 #[tokio::test]
 async fn an_error_has_it_too_and_names_nobody() {
     let server = watched().await;
@@ -153,7 +188,6 @@ async fn an_error_has_it_too_and_names_nobody() {
     let (one, two) = (session_state(&one), session_state(&two));
     assert_ne!(one, two);
     assert_eq!((of_web(&browser, &one), of_web(&browser, &two)), ("unchanged", "unchanged"));
-    assert!(browser.cookie("hydrant_state").is_none(), "nobody has signed in");
     browser.journey(&Authorize::web(), "alice").await;
     assert_eq!(of_web(&browser, &one), "changed");
 }

@@ -63,8 +63,7 @@ pub async fn change_password(
     chosen_password::check(app, change.new).map_err(no_use)?;
 
     let by_address = visitor.attempt(app).await.map_err(ChangeFailure::Current)?;
-    let browser = visitor.browser.as_ref().map(|browser| browser.id).unwrap_or_default();
-    let guess = visitor.guess(app, by_address, user.id.to_string(), Some(&user.id), browser).await;
+    let guess = visitor.guess(app, by_address, user.id.to_string(), Some(&user.id)).await;
     let guess = guess.map_err(ChangeFailure::Current)?;
     let verdict = app.guard.passwords.verify(change.current, user.password_hash.as_deref()).await.map_err(busy)?;
     if !verdict.matches {

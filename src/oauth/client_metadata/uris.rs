@@ -34,6 +34,11 @@ impl ClientMetadata {
                 return Err(refused(format!("Field {field} must use https:// and have no fragment.")));
             }
         }
+        // They are added for the client, which would have them twice (Front-Channel Logout section 2).
+        let has_ours = |url: Url| url.query_pairs().any(|(name, _)| matches!(&*name, "iss" | "sid"));
+        if plain_url(&self.frontchannel_logout_uri).is_some_and(has_ours) {
+            return Err(refused("Field frontchannel_logout_uri must have neither iss nor sid in its query."));
+        }
         // RFC 7591 section 2; OpenID Connect Dynamic Client Registration section 2; Core section 4
         let fetched = [
             ("jwks_uri", slice::from_ref(&self.jwks_uri)),
@@ -191,6 +196,22 @@ mod tests {
                 assert!(fault(&json!({ field: uri })).1.contains(field), "{uri}");
             }
             let client: ClientMetadata = serde_json::from_value(json!({ field: "http://localhost:5555/l" })).unwrap();
+            client.validate(&Rules::new(true, &[crate::config::ResponseType::Code])).unwrap();
+        }
+    }
+
+    /// Front-Channel Logout section 2: both are added when the page is called.
+    #[test]
+    fn a_page_for_logout_has_no_parameters_of_ours() {
+        for query in ["iss=https://op.example", "a=b&sid=1", "sid", "%73id=x", "a=b&is%73"] {
+            let (error, description) =
+                fault(&json!({ "frontchannel_logout_uri": format!("https://app.example/l?{query}") }));
+            assert_eq!(error, "invalid_client_metadata");
+            assert!(description.contains("neither iss nor sid"), "{query}: {description}");
+        }
+        for uri in ["https://app.example/l?a=b", "https://app.example/iss?siding=1&Sid=sid#"] {
+            let fields = json!({ "frontchannel_logout_uri": uri.trim_end_matches('#') });
+            let client: ClientMetadata = serde_json::from_value(fields).unwrap();
             client.validate(&Rules::new(true, &[crate::config::ResponseType::Code])).unwrap();
         }
     }

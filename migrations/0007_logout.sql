@@ -20,6 +20,7 @@ CREATE TABLE logout_tokens (
     id           TEXT   NOT NULL PRIMARY KEY,        -- jti
     client_id    TEXT   NOT NULL,
     subject      TEXT   NOT NULL,
+    seen_as      TEXT,                               -- what the login app has had the client know the person as; NULL: nothing
     session_id   TEXT,                               -- NULL: all of the person's sessions at the client
     attempts     BIGINT NOT NULL,
     due_at       BIGINT,                             -- the next attempt; NULL: delivered, or given up
@@ -29,8 +30,7 @@ CREATE TABLE logout_tokens (
     ends_at      BIGINT NOT NULL,                    -- no attempt begins after it
     expires_at   BIGINT NOT NULL                     -- swept then
 );
-CREATE INDEX logout_tokens_due ON logout_tokens (due_at, client_id) WHERE due_at IS NOT NULL;
-CREATE INDEX logout_tokens_due_by_client ON logout_tokens (client_id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX logout_tokens_due ON logout_tokens (client_id, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX logout_tokens_by_client ON logout_tokens (client_id, id);
 CREATE INDEX logout_tokens_by_subject ON logout_tokens (subject, id);
 CREATE INDEX logout_tokens_by_expiry ON logout_tokens (expires_at);

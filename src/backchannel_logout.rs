@@ -269,8 +269,8 @@ async fn note(app: &App, client: &Client, token: &LogoutToken, failure: Option<&
 /// Three times as long after each attempt, an hour at most; a fifth of it by chance, so that what failed together does not
 /// come back together.
 fn pause(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts.saturating_sub(1).clamp(0, 10)).unwrap_or(10);
-    let pause = FIRST_PAUSE.saturating_mul(3_u32.saturating_pow(doublings)).min(LONGEST_PAUSE);
+    let triplings = u32::try_from(attempts.saturating_sub(1).clamp(0, 10)).unwrap_or(10);
+    let pause = FIRST_PAUSE.saturating_mul(3_u32.saturating_pow(triplings)).min(LONGEST_PAUSE);
     let [chance] = secret::random::<1>();
     pause.mul_f64(0.9 + 0.2 * f64::from(chance) / 255.0)
 }

@@ -194,7 +194,7 @@ async fn step(
         in_this_flow: flow.fresh,
     });
     let next = interaction::next(&flow.request, client.metadata(), present, remembered, now);
-    flow.session = session.map(|session| session.id);
+    flow.session = session.as_ref().map(|session| session.id);
     match next {
         Next::Refuse(error) => Err(flow.back(error)),
         Next::Login => {
@@ -221,7 +221,8 @@ async fn step(
                 session: SessionClaims::default(),
                 record: None,
             };
-            answer::finish(app, flow, client, granted, false, now).await
+            let Some(session) = session else { return Err(flow.back(answer::session_ended())) };
+            answer::finish(app, flow, client, granted, false, session, now).await
         }
     }
 }

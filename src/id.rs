@@ -144,6 +144,12 @@ impl EventIds {
         let (seconds, nanos) = unix(now);
         EventId(Uuid::new_v7(uuid::Timestamp::from_unix(&self.0, seconds, nanos)))
     }
+
+    /// As text sorts, no id of this moment or of a later one is before it.
+    pub fn first_of(now: Timestamp) -> String {
+        let millis = u64::try_from(now.millis()).unwrap_or(0) & 0xffff_ffff_ffff;
+        format!("{:08x}-{:04x}-", millis >> 16, millis & 0xffff)
+    }
 }
 
 #[cfg(test)]
@@ -166,5 +172,7 @@ mod tests {
         made.push(ids.next(at(0)).to_string());
         made.push(ids.next(at(9)).to_string());
         assert!(made.is_sorted() && made.windows(2).all(|two| two[0] != two[1]));
+        let later = ids.next(at(20)).to_string();
+        assert!(EventIds::first_of(at(20)) < later && later < EventIds::first_of(at(21)));
     }
 }

@@ -30,7 +30,7 @@ pub struct Shown {
     pub action: String,
     /// `client`, for example.
     pub target_type: String,
-    /// The id of what was changed; of a set of keys its name.
+    /// The id of what was changed; of a set of keys its name, of a consent the person.
     pub target: String,
     /// What was there before. Of what was changed it has the members that differ. Left out where there was nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +68,11 @@ pub async fn list(app: &App, asked: &Asked, wanted: Wanted<'_>) -> Result<Page<S
     if wanted.action.is_some_and(|action| Action::ALL.iter().all(|known| known.as_str() != action)) {
         let known: Vec<_> = Action::ALL.iter().map(|action| action.as_str()).collect();
         return Err(ErrorCode::InvalidRequest.because(format!("The action is none of {}.", known.join(", "))));
+    }
+    if wanted.target_type.is_some_and(|kind| Action::ALL.iter().all(|known| known.target_type() != kind)) {
+        let mut known: Vec<_> = Action::ALL.iter().map(|action| action.target_type()).collect();
+        known.dedup();
+        return Err(ErrorCode::InvalidRequest.because(format!("The target_type is none of {}.", known.join(", "))));
     }
     let rows = app.store.events(wanted, asked.after.as_deref(), asked.size + 1).await?;
     Ok(Page::of(rows.into_iter().map(Shown::from).collect(), asked, |event: &Shown| event.id.clone()))

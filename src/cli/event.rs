@@ -22,9 +22,10 @@ pub struct Events {
 enum What {
     /// Lists events, the newest first.
     ///
-    /// There is one for each client, user, set of keys, trusted issuer, registration token, consent and session that the
-    /// admin API or this command line has changed, for as long as `ttl.admin_event` says. The table names the members that
-    /// differ; `--format json` has their values before and after. Never a secret, a password, a hash or a private key.
+    /// There is one for each client, user, set of keys, trusted issuer, registration token, consent, session, grant and
+    /// token that the admin API or this command line has changed, for as long as `ttl.admin_event` says. The table names the members that
+    /// differ; `--format json` has their values before and after. Never a secret, a password, a hash or a private key;
+    /// a person's names and claims are, until the event goes.
     #[command(after_help = "\
 Actors:
   deploy               the admin token of that name (`serve.admin.tokens`)
@@ -38,7 +39,7 @@ Examples:
   hydrant event list --actor deploy --since 2026-11-30T00:00:00Z
   hydrant event list --action user.deleted --limit 0   all of them")]
     List {
-        /// Only of what has this id; of a set of keys, this name.
+        /// Only of what has this id; of a set of keys, this name; of a consent, the person's.
         #[arg(long, value_name = "TARGET")]
         target: Option<String>,
         /// Only of what is of this kind: `client`, `user`, `key_set`, `trusted_issuer`, …

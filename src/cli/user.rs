@@ -69,7 +69,7 @@ Examples:
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Deletes people with their sessions, consents and tokens.
+    /// Deletes people with their sessions, consents and tokens. Events go on telling of them (`hydrant event list`).
     Delete {
         /// Ids, usernames or emails.
         #[arg(required = true, value_name = "USER")]

@@ -66,7 +66,7 @@ async fn serve(answer: &Answer<'_>, address: ClientAddress, params: &Params, pos
         return answer.page(ErrorCode::InvalidRequest.because("A request has one verifier at most."));
     }
     let outcome = if let Some(verifier) = params.get("login_verifier") {
-        let done = flow::after_login(app, verifier, cookies.browser.as_ref(), &place).await;
+        let done = flow::after_login(app, verifier, &cookies.visitor(answer.headers, address)).await;
         return with_session(answer, cookies.session, done);
     } else if let Some(verifier) = params.get("consent_verifier") {
         flow::after_consent(app, verifier, cookies.browser.as_ref(), cookies.session).await

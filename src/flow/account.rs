@@ -19,7 +19,7 @@ use crate::oauth::scope::Scope;
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
-use crate::store::session::Session;
+use crate::store::session::{Session, SessionKey};
 use crate::store::user::User;
 
 /// Sessions and applications that are shown, the newest.
@@ -71,7 +71,7 @@ pub enum Action<'a> {
 #[derive(Serialize, Deserialize)]
 struct Form {
     browser: [u8; 16],
-    session: SessionId,
+    session: SessionKey,
 }
 
 /// Where the page is.
@@ -103,7 +103,7 @@ pub async fn overview(app: &App, browser: &Browser, visitor: &Visitor) -> Result
     let (applications, has_more_applications) = applications(app, &current, now).await?;
     Ok(Some(Overview {
         account: name(&current, user.as_ref()),
-        form: app.keys.live()?.sealer.seal(Kind::AccountForm, &Form { browser: browser.id, session: current.id }),
+        form: app.keys.live()?.sealer.seal(Kind::AccountForm, &Form { browser: browser.id, session: current.key() }),
         has_password: user.is_some_and(|user| user.password_hash.is_some()),
         current,
         sessions,
@@ -153,7 +153,7 @@ async fn sender(app: &App, visitor: &Visitor, form: &str, now: Timestamp) -> Res
         return Err(not_ours());
     }
     match reusable(app, visitor.session, now).await? {
-        Some(session) if session.id == form.session => Ok(Some(session)),
+        Some(session) if session.key() == form.session => Ok(Some(session)),
         Some(_) => Err(not_ours()),
         None => Ok(None),
     }

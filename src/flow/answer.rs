@@ -6,12 +6,12 @@ use super::{Flow, Outcome, handled};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::issue;
-use crate::oauth::ErrorCode;
 use crate::oauth::authorization_request::Refused;
 use crate::oauth::claims;
 use crate::oauth::claims_request::base_name;
 use crate::oauth::scope;
 use crate::oauth::token::{Code, Due};
+use crate::oauth::{Error, ErrorCode};
 use crate::registration;
 use crate::seal::Kind;
 use crate::store::client::Client;
@@ -19,15 +19,17 @@ use crate::store::consent::Consent;
 use crate::store::db::Json;
 use crate::store::decision::ConsentDecision;
 use crate::store::grant::NewGrant;
+use crate::store::session::Session;
 
 /// Ends the flow in a grant, and in the code and tokens of the response type. The statement decides whether it is the
-/// first to do so, and whether the session is still there.
+/// first to do so, and whether the session is still there and nobody has signed in to it anew.
 pub(super) async fn finish(
     app: &App,
     flow: Flow,
     client: &Client,
     granted: ConsentDecision,
     is_decided: bool,
+    session: Session,
     now: Timestamp,
 ) -> Result<Outcome, Refused> {
     let ConsentDecision { scope, audience, claims: granted_claims, session: added, record } = granted;
@@ -46,13 +48,6 @@ pub(super) async fn finish(
         return Err(flow.back(ErrorCode::AccessDenied.because("The person did not allow to be signed in.")));
     }
     let back = |error: crate::store::Error| flow.back(error.into());
-    let session = match flow.session {
-        Some(id) => app.store.session(id, now).await.map_err(back)?,
-        None => None,
-    };
-    let Some(session) = session else {
-        return Err(flow.back(ErrorCode::LoginRequired.because("The session ended before the request was answered.")));
-    };
     let mut claims_requested = flow.request.claims.clone();
     claims_requested.retain(|name| {
         let base = base_name(name);
@@ -110,6 +105,11 @@ pub(super) async fn finish(
     }
     Err(flow
         .back(ErrorCode::LoginRequired.because("The session or the consent ended before the request was answered.")))
+}
+
+/// The client asks again, and the person signs in.
+pub(super) fn session_ended() -> Error {
+    ErrorCode::LoginRequired.because("The session ended before the request was answered.")
 }
 
 /// What is to be remembered, where that was wanted. Only now that the browser has come back it is the person's own word.

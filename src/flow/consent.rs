@@ -137,13 +137,23 @@ pub(super) async fn same_person(
         ErrorCode::RequestForbidden
             .because("Somebody else has signed in meanwhile, or nobody is. Go back to the application and start again.")
     };
-    let (asked, present) = (asked.ok_or_else(ended)?, present.ok_or_else(ended)?);
-    let session = app.store.session(asked, now).await?.ok_or_else(ended)?;
-    if present != session.key() {
-        let present = app.store.session_by(present, now).await?;
-        present.filter(|present| present.subject == session.subject).ok_or_else(ended)?;
+    still_here(app, asked.ok_or_else(ended)?, present, now).await?.ok_or_else(ended)
+}
+
+/// That session, if it is alive and its person is who is signed in in this browser: by its cookie of today, or by another
+/// session of theirs.
+pub(super) async fn still_here(
+    app: &App,
+    asked: SessionId,
+    present: Option<SessionKey>,
+    now: Timestamp,
+) -> Result<Option<Session>> {
+    let (Some(session), Some(present)) = (app.store.session(asked, now).await?, present) else { return Ok(None) };
+    if present == session.key() {
+        return Ok(Some(session));
     }
-    Ok(session)
+    let present = app.store.session_by(present, now).await?;
+    Ok(present.is_some_and(|present| present.subject == session.subject).then_some(session))
 }
 
 async fn decide(app: &App, flow: &Flow, session: &Session, consent: &Decision<ConsentDecision>) -> Result<()> {

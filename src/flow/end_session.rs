@@ -184,6 +184,10 @@ fn named_session(app: &App, hinted: &Hinted, current: Option<&Session>) -> Resul
 
 /// What a client can have made itself proves nothing unless the session has really given it something.
 async fn is_proven(app: &App, hinted: &Hinted, named: Option<SessionId>) -> Result<bool> {
+    // One that is not there any more has nobody to sign out.
+    if hinted.client.is_none() && hinted.hint.clients.len() == 1 {
+        return Ok(false);
+    }
     if !hinted.by_secret {
         return Ok(true);
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Browser, Flow, Outcome, answer, asks_first, consent, elsewhere, handled, held, proven_client, step};
+use super::{
+    Browser, Flow, Outcome, Visitor, answer, asks_first, consent, elsewhere, handled, held, proven_client, step,
+};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::oauth::ErrorCode;
@@ -11,7 +13,7 @@ use crate::oauth::authorization_request::Refused;
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::decision::{Decision, How};
-use crate::store::session::{Place, SessionKey};
+use crate::store::session::SessionKey;
 
 /// The browser is back, and the login was decided.
 pub struct AfterLogin {
@@ -29,22 +31,22 @@ pub struct Begun {
 }
 
 /// The visit with a `login_verifier`: the login was decided.
-pub async fn after_login(app: &App, verifier: &str, browser: Option<&Browser>, place: &Place) -> AfterLogin {
+pub async fn after_login(app: &App, verifier: &str, visitor: &Visitor) -> AfterLogin {
     let mut begun = None;
-    let outcome = used_login(app, verifier, browser, place, &mut begun).await;
+    let outcome = used_login(app, verifier, visitor, &mut begun).await;
     AfterLogin { outcome, begun }
 }
 
 async fn used_login(
     app: &App,
     verifier: &str,
-    browser: Option<&Browser>,
-    place: &Place,
+    visitor: &Visitor,
     begun: &mut Option<Begun>,
 ) -> Result<Outcome, Refused> {
     let now = app.clock.now();
-    let Returned { mut flow, client, unseen } = resume(app, Kind::LoginVerifier, verifier, browser, now).await?;
-    let decided = app.store.use_login(flow.id, flow.answer.as_deref(), place, now).await;
+    let Returned { mut flow, client, unseen } =
+        resume(app, Kind::LoginVerifier, verifier, visitor.browser.as_ref(), now).await?;
+    let decided = app.store.use_login(flow.id, flow.answer.as_deref(), &visitor.place, now).await;
     let (login, is_first) = match decided.map_err(|error| flow.back(error.into()))? {
         Some((Decision::Accepted(login), is_first)) => (login, is_first),
         Some((Decision::Rejected { error, description }, _)) => return rejected(flow, unseen, error, description),
@@ -52,14 +54,20 @@ async fn used_login(
     };
     // The next step is for another answer.
     flow.answer = None;
-    let session = app.store.session(login.session, now).await.map_err(|error| flow.back(error.into()))?;
+    let session = match login.how {
+        // It has begun by this visit, or by one before it.
+        How::Elsewhere(_) => app.store.session(login.session, now).await.map_err(Into::into),
+        // Who comes with the cookie of before a later sign-in gains nothing by that.
+        How::Here | How::Kept(_) => consent::still_here(app, login.session, visitor.session, now).await,
+    };
+    let session = session.map_err(|error| flow.back(error))?;
     match &session {
         Some(session) => {
             *begun = elsewhere::begun(&login.how, session, now).filter(|_| is_first);
             flow.fresh = !matches!(login.how, How::Kept(_));
             flow.asked_login = true;
         }
-        // Signed out again meanwhile: the flow starts anew, under another id because this one's login is decided.
+        // Signed out again meanwhile, or somebody else is here: the flow starts anew, under another id because this one's login is decided.
         None => flow = flow.anew(now),
     }
     step(app, flow, &client, session, now).await.map_err(|refused| held(refused, unseen))
@@ -80,7 +88,14 @@ pub async fn after_consent(
     let decided = app.store.use_consent(flow.id, flow.answer.as_deref(), now).await;
     match decided.map_err(|error| flow.back(error.into()))? {
         Some(Decision::Accepted(consent)) => {
-            let done = answer::finish(app, flow, &client, consent, true, now).await;
+            let asked = match flow.session {
+                Some(asked) => consent::still_here(app, asked, session, now).await.map_err(|error| flow.back(error))?,
+                None => None,
+            };
+            let Some(session) = asked else {
+                return Err(held(flow.back(answer::session_ended()), unseen));
+            };
+            let done = answer::finish(app, flow, &client, consent, true, session, now).await;
             done.map_err(|refused| held(refused, unseen))
         }
         Some(Decision::Rejected { error, description }) => rejected(flow, unseen, error, description),

@@ -3,18 +3,14 @@
 use super::protection::Protection;
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::oauth::Result;
 use crate::oauth::logout_token::{self, LogoutToken};
-use crate::oauth::{Error, Result};
 use crate::store::client::Client;
 use crate::store::logout_token::LogoutToken as Due;
 
 /// Person and session under the names by which this client knows them.
 pub async fn logout_token(app: &App, client: &Client, due: &Due, now: Timestamp) -> Result<String> {
-    let forced = match client.metadata().is_pairwise() {
-        true => app.store.forced_subject(&client.id, &due.subject).await.map_err(Error::from)?,
-        false => None,
-    };
-    let subject = app.subject_of(client, &due.subject, forced.as_ref())?;
+    let subject = app.subject_of(client, &due.subject, due.seen_as.as_ref())?;
     let session = match due.session_id {
         Some(session) => Some(app.session_for(client, session)?),
         None => None,

@@ -25,7 +25,7 @@ const REVOKED_CONSENTS: &[(&str, &str)] = &[
 ];
 const LOGINS: &[(&str, &str)] = &[("subject", "Whose: all of them."), ("sid", "This one.")];
 const EVENTS: &[(&str, &str)] = &[
-    ("target", "Only of what has this id; of a set of keys, this name."),
+    ("target", "Only of what has this id; of a set of keys, this name; of a consent, the person's."),
     ("target_type", "Only of what is of this kind: client, for example."),
     ("actor", "Only by this one."),
     ("action", "Only where this was done: client.changed, for example."),

@@ -72,15 +72,19 @@ actions! {
     TrustedIssuerDeleted = "trusted_issuer.deleted",
     ConsentRevoked = "consent.revoked",
     SessionEnded = "session.ended",
+    InteractionsEnded = "interaction.ended",
     GrantRevoked = "grant.revoked",
     TokenRevoked = "token.revoked",
 }
 
 impl Action {
-    fn target_type(self) -> &'static str {
+    pub fn target_type(self) -> &'static str {
         self.as_str().split_once('.').map_or("", |(kind, _)| kind)
     }
 }
+
+/// No id is as large.
+const AFTER_ALL: &str = "g";
 
 row! {
     /// An event as it is kept.
@@ -128,6 +132,9 @@ impl Store {
     /// Events newest first, from the one after `before` on.
     pub async fn events(&self, wanted: Wanted<'_>, before: Option<&str>, most: i64) -> Result<Vec<Event>> {
         let Wanted { target, target_type, actor, action, since, until } = wanted;
+        // Ids are in the order of time, and never of a time before the event's: what is older is not read.
+        let from = since.map(EventIds::first_of).unwrap_or_default();
+        let before = before.unwrap_or(AFTER_ALL);
         // Two statements: a condition that may be left out is asked of every row, and what became of one target is found by
         // its index.
         if let Some(target) = target {
@@ -135,7 +142,7 @@ impl Store {
                 self,
                 fetch_all,
                 "SELECT * FROM events
-                  WHERE target = $1 AND (CAST($2 AS TEXT) IS NULL OR id < $2)
+                  WHERE target = $1 AND id < $2 AND id >= $9
                     AND (CAST($3 AS TEXT) IS NULL OR target_type = $3) AND (CAST($4 AS TEXT) IS NULL OR actor = $4)
                     AND (CAST($5 AS TEXT) IS NULL OR action = $5) AND (CAST($6 AS BIGINT) IS NULL OR at >= $6)
                     AND (CAST($7 AS BIGINT) IS NULL OR at < $7)
@@ -148,13 +155,14 @@ impl Store {
                 since,
                 until,
                 most,
+                from,
             );
         }
         sql!(
             self,
             fetch_all,
             "SELECT * FROM events
-              WHERE (CAST($1 AS TEXT) IS NULL OR id < $1)
+              WHERE id < $1 AND id >= $8
                 AND (CAST($2 AS TEXT) IS NULL OR target_type = $2) AND (CAST($3 AS TEXT) IS NULL OR actor = $3)
                 AND (CAST($4 AS TEXT) IS NULL OR action = $4) AND (CAST($5 AS BIGINT) IS NULL OR at >= $5)
                 AND (CAST($6 AS BIGINT) IS NULL OR at < $6)
@@ -166,6 +174,7 @@ impl Store {
             since,
             until,
             most,
+            from,
         )
     }
 }

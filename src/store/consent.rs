@@ -206,7 +206,7 @@ impl Store {
             ending.now,
         )?;
         let grants = revoked.len() as u64;
-        if undecided > 0 || !forgotten.is_empty() || !revoked.is_empty() {
+        if undecided > 0 || !forgotten.is_empty() || !revoked.is_empty() || !signed_in.is_empty() {
             let gone = gone(forgotten.iter().map(|(client,)| client), revoked.iter().map(|(client, _)| client));
             audit::record(&mut tx, Action::ConsentRevoked, subject.as_str(), Some(gone), None).await?;
         }
@@ -220,15 +220,18 @@ impl Store {
     /// client is told.
     pub async fn revoke_consent(&self, flow: &str, ending: Ending) -> Result<u64> {
         let mut tx = self.begin().await?;
-        sql!(&mut tx, execute, "DELETE FROM interactions WHERE flow_id = $1", flow)?;
-        let forgotten: Vec<(Subject, ClientId)> = sql!(
+        let undecided: Option<(Option<Subject>,)> =
+            sql!(&mut tx, fetch_optional, "DELETE FROM interactions WHERE flow_id = $1 RETURNING subject", flow,)?;
+        let mut forgotten: Vec<(Subject, ClientId)> =
+            sql!(&mut tx, fetch_all, "DELETE FROM consents WHERE flow_id = $1 RETURNING subject, client_id", flow,)?;
+        let of_grant: Vec<(Subject, ClientId)> = sql!(
             &mut tx,
             fetch_all,
-            "DELETE FROM consents WHERE flow_id = $1
-                 OR (subject, client_id) IN (SELECT subject, client_id FROM grants WHERE id = $1)
+            "DELETE FROM consents WHERE (subject, client_id) IN (SELECT subject, client_id FROM grants WHERE id = $1)
              RETURNING subject, client_id",
             flow,
         )?;
+        forgotten.extend(of_grant);
         // What is remembered was given in many sessions; one that is not is its grant's.
         let mut signed_in = Vec::new();
         for (subject, client) in &forgotten {
@@ -242,7 +245,9 @@ impl Store {
             ending.now,
         )?;
         let grants = u64::from(revoked.is_some());
-        if let Some(subject) = revoked.as_ref().map(|(subject, ..)| subject).or(forgotten.first().map(|gone| &gone.0)) {
+        let whose = revoked.as_ref().map(|(subject, ..)| subject).or(forgotten.first().map(|gone| &gone.0));
+        let undecided = undecided.and_then(|(subject,)| subject);
+        if let Some(subject) = whose.or(undecided.as_ref()) {
             let gone = gone(forgotten.iter().map(|gone| &gone.1), revoked.iter().map(|(_, client, _)| client));
             audit::record(&mut tx, Action::ConsentRevoked, subject.as_str(), Some(gone), None).await?;
         }

@@ -212,7 +212,8 @@ macro_rules! insert {
                     CAST($18 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT), CAST($19 AS TEXT),
                     CASE WHEN CAST($20 AS BOOLEAN) THEN NULL ELSE CAST($14 AS BIGINT) END, CAST($21 AS TEXT),
                     CAST($22 AS TEXT), CAST($23 AS TEXT)
-              WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.expires_at > CAST($14 AS BIGINT))
+              WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.authenticated_at = CAST($7 AS BIGINT)
+                                 AND s.expires_at > CAST($14 AS BIGINT))
              ON CONFLICT (id) DO NOTHING",
             $new.id,
             &$new.client_id,
@@ -243,7 +244,7 @@ macro_rules! insert {
 
 impl Store {
     /// Ends a flow in a grant, once: the grant has the flow's id, so of two attempts exactly one inserts it. Only while
-    /// the session that it comes from is alive.
+    /// the session that it comes from is alive, and as it was looked at: nobody has signed in to it anew since.
     ///
     /// A code asks for the session again when it is redeemed. What is given out at once does not, so it is inserted with
     /// the session's row held: whoever ends the session at this moment finds the grant, or this finds no session. The same

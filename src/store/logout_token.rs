@@ -19,6 +19,8 @@ row! {
         pub id: TokenId,
         pub client_id: ClientId,
         pub subject: Subject,
+        /// What the client knew the person as, where the login app has said so.
+        pub seen_as: Option<Subject>,
         /// `None`: all sessions of the person at this client.
         pub session_id: Option<SessionId>,
         pub attempts: i64,
@@ -91,10 +93,13 @@ pub(super) async fn enqueue(
     let enqueued = sql!(
         &mut *tx,
         execute,
-        "INSERT INTO logout_tokens (id, client_id, subject, session_id, attempts, due_at, created_at, ends_at, expires_at)
+        "INSERT INTO logout_tokens (id, client_id, subject, session_id, attempts, due_at, created_at, ends_at, expires_at,
+                seen_as)
          SELECT CAST($1 AS TEXT), c.id, CAST($3 AS TEXT), CAST($4 AS TEXT), 0, CAST($5 AS BIGINT), CAST($5 AS BIGINT),
-                CAST($6 AS BIGINT), CAST($7 AS BIGINT)
-           FROM clients c WHERE c.id = $2 AND c.metadata LIKE '%\"backchannel_logout_uri\":\"http%'",
+                CAST($6 AS BIGINT), CAST($7 AS BIGINT),
+                COALESCE((SELECT max(g.seen_as) FROM grants g WHERE g.session_id = $4 AND g.client_id = c.id),
+                         (SELECT f.seen_as FROM forced_subjects f WHERE f.client_id = c.id AND f.subject = $3))
+           FROM clients c WHERE c.id = $2 AND lower(c.metadata) LIKE '%\"backchannel_logout_uri\":\"http%'",
         TokenId::new(ending.now),
         client,
         subject,
@@ -115,10 +120,23 @@ impl Store {
         self.0.logout_tokens_due.notified().await;
     }
 
-    /// The clients that are to be told something now.
+    /// The clients that are to be told something now. From one to the next by the index: what waits for a client that is
+    /// away may be much, and is not read.
     pub async fn clients_to_tell(&self, now: Timestamp) -> Result<Vec<ClientId>> {
-        let clients: Vec<(ClientId,)> =
-            sql!(self, fetch_all, "SELECT DISTINCT client_id FROM logout_tokens WHERE due_at <= $1", now)?;
+        let clients: Vec<(ClientId,)> = sql!(
+            self,
+            fetch_all,
+            "WITH RECURSIVE waiting (client_id) AS (
+                SELECT min(client_id) FROM logout_tokens WHERE due_at IS NOT NULL
+                UNION ALL
+                SELECT (SELECT min(t.client_id) FROM logout_tokens t
+                         WHERE t.client_id > waiting.client_id AND t.due_at IS NOT NULL)
+                  FROM waiting WHERE waiting.client_id IS NOT NULL)
+             SELECT client_id FROM waiting
+              WHERE client_id IS NOT NULL
+                AND EXISTS (SELECT 1 FROM logout_tokens t WHERE t.client_id = waiting.client_id AND t.due_at <= $1)",
+            now,
+        )?;
         Ok(clients.into_iter().map(|(id,)| id).collect())
     }
 

@@ -162,14 +162,15 @@ impl Store {
             hash,
             ending.now,
         )?;
-        end_everything(&mut tx, id, ending).await?;
-        if updated == 1 {
-            let told = json!({ "password_replaced": true });
-            audit::record(&mut tx, Action::UserPasswordSet, id.as_str(), None, Some(told)).await?;
+        if updated == 0 {
+            return Ok(false);
         }
+        end_everything(&mut tx, id, ending).await?;
+        let told = json!({ "password_replaced": true });
+        audit::record(&mut tx, Action::UserPasswordSet, id.as_str(), None, Some(told)).await?;
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
-        Ok(updated == 1)
+        Ok(true)
     }
 
     /// Gives a person whose password was looked at another one, and ends every grant and every session but the one in which
@@ -211,6 +212,8 @@ impl Store {
             ending.now,
         )?;
         let Some(authenticated_at) = authenticated_at else { return Ok(None) };
+        // What was decided for whoever knew the old password ends in nothing.
+        sql!(&mut tx, execute, "DELETE FROM interactions WHERE subject = $1", &user.id)?;
         end_all(&mut tx, &user.id, Some(kept.id), ending).await?;
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
@@ -226,16 +229,16 @@ impl Store {
     /// Deletes a person with sessions, consents and names; grants are revoked. The id is never given again.
     pub async fn delete_user(&self, id: &Subject, ending: Ending) -> Result<bool> {
         let mut tx = self.begin().await?;
-        end_everything(&mut tx, id, ending).await?;
+        // In the order in which consents are revoked.
         sql!(&mut tx, execute, "DELETE FROM consents WHERE subject = $1", id)?;
+        end_everything(&mut tx, id, ending).await?;
         sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE subject = $1", id)?;
         let deleted: Option<User> = sql!(&mut tx, fetch_optional, "DELETE FROM users WHERE id = $1 RETURNING *", id)?;
-        if let Some(user) = &deleted {
-            audit::record(&mut tx, Action::UserDeleted, id.as_str(), Some(user.told()), None).await?;
-        }
+        let Some(user) = deleted else { return Ok(false) };
+        audit::record(&mut tx, Action::UserDeleted, id.as_str(), Some(user.told()), None).await?;
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
-        Ok(deleted.is_some())
+        Ok(true)
     }
 }
 

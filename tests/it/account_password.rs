@@ -207,3 +207,54 @@ async fn an_operators_new_password_leaves_nobody_signed_in() {
     assert_eq!((answer.status, answer.location()), (303, Some(server.url("/account"))));
     assert!(signs_in(&server, NEW).await);
 }
+
+/// LO-23, LC-32: whoever has copied the session's cookie and holds back the last step of a flow of theirs gains nothing by
+/// the person's next sign-in, and keeps nothing beyond the next password.
+#[tokio::test]
+async fn lo_23_what_was_held_back_ends_in_nothing() {
+    for (what, held) in [("password", "consent"), ("login", "consent"), ("password", "login"), ("login", "login")] {
+        let server = Server::start().await;
+        let mut here = server.browser();
+        let page = here.authorize(&Authorize::web()).await;
+        let page = here.login(&page, "alice", PASSWORD, true).await;
+        here.consent(&page, &["openid"], true).await;
+        // A browser of the thief's own, with a copy of the one cookie.
+        let mut thief = server.browser();
+        let (name, cookie) = here.cookies.iter().find(|(name, _)| name.ends_with("session")).unwrap();
+        thief.cookies.insert(name.clone(), cookie.clone());
+        let step = match held {
+            "consent" => {
+                let request = Authorize::web().set("scope", "openid offline_access").set("prompt", "consent");
+                let page = thief.authorize(&request).await;
+                thief.submit_consent(&page, &["openid", "offline_access"]).await
+            }
+            _ => {
+                // Who knows the old password as well.
+                let page = thief.authorize(&Authorize::web().set("prompt", "login")).await;
+                thief.submit_login(&page, "alice", PASSWORD).await
+            }
+        };
+        assert_eq!(step.status, 303, "{what} {held}: {}", step.body);
+        if held == "login" {
+            // The cookie is a new one by that, and the person's own is dead: they sign in again.
+            let page = here.authorize(&Authorize::web()).await;
+            here.login(&page, "alice", PASSWORD, true).await;
+        }
+        server.pass(60);
+        match what {
+            "password" => assert_eq!(change(&server, &mut here, PASSWORD, NEW).await.status, 303),
+            _ => {
+                let page = here.authorize(&Authorize::web().set("prompt", "login")).await;
+                here.login(&page, "alice", PASSWORD, true).await;
+            }
+        }
+        let ended = thief.follow(step).await;
+        if (what, held) == ("login", "login") {
+            // Two browsers in which the person has signed in, each by the password: each has its own session.
+            assert!(ended.parameter("code").is_some(), "{:?}", ended.location());
+        } else {
+            assert_eq!(ended.parameter("code"), None, "{what} {held}: {:?}", ended.location());
+        }
+        assert!(is_signed_in(&server, &here).await, "{what} {held}");
+    }
+}

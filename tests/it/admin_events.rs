@@ -254,11 +254,12 @@ async fn the_command_line_leaves_events_and_lists_them() {
     assert_eq!(table.status, 0, "{}", table.stderr);
     let line = table.stdout.lines().find(|line| line.contains("client.changed")).unwrap();
     assert!(
-        line.contains(actor) && line.ends_with("robot   client_name") || line.ends_with("robot  client_name"),
+        line.contains(actor) && (line.ends_with("robot   client_name") || line.ends_with("robot  client_name")),
         "{line}"
     );
     run(&["event", "list", "--since", "yesterday"]).failed(1, "RFC 3339");
     run(&["event", "list", "--action", "client.painted"]).failed(1, "client.created");
+    run(&["event", "list", "--target-type", "clients"]).failed(1, "registration_token");
     let kept = kept(&server).await;
     for secret in secrets {
         assert!(!kept.contains(&secret), "{secret}");

@@ -421,3 +421,22 @@ async fn an_administrator_sees_what_became_of_it() {
         server.admin(Method::GET, &format!("/logout-tokens?{query}"), None).await.assert_error(400, "invalid_request");
     }
 }
+
+/// A scheme is a scheme in whatever case it is written (RFC 3986 section 3.1), on either database.
+#[tokio::test]
+async fn a_uri_in_capitals_is_called_too() {
+    let server = Server::with_relying_parties(|_| {}).await;
+    let rp = RelyingParty::start().await;
+    server.told_client("loud", &rp.url("/loud").replace("http:", "HTTP:"), json!({})).await;
+    for how in ["logout", "password"] {
+        let mut browser = server.browser();
+        server.tokens_for(&mut browser, "loud", "openid", "alice").await;
+        let alice = server.subject("alice").await;
+        match how {
+            "logout" => drop(browser.logout().await),
+            _ => assert!(server.app().store.set_password(&alice, "", server.ending()).await.unwrap()),
+        }
+        server.until_logout_tokens("state=delivered", if how == "logout" { 1 } else { 2 }).await;
+    }
+    assert_eq!(rp.calls("/loud").len(), 2);
+}

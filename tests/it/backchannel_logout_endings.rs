@@ -263,3 +263,34 @@ async fn co_16_what_one_server_has_written_another_sends() {
     rp.until("/out", 2).await;
     server.until_logout_tokens("state=delivered", 1).await;
 }
+
+/// The person is called what the client has known them as in that session, also where that is not kept any more.
+#[tokio::test]
+async fn a_forced_subject_is_told_as_it_was_given() {
+    let server = Server::with_relying_parties(|config| {
+        config.oidc.pairwise_salt = Some(Secret::new("some salt of the tests"));
+    })
+    .await;
+    let rp = RelyingParty::start().await;
+    server.told_client("pair", &rp.url("/out"), json!({ "subject_type": "pairwise" })).await;
+    let alice = server.subject("alice").await;
+    let force = |seen_as: &str| {
+        format!(
+            "INSERT INTO forced_subjects (client_id, subject, seen_as) VALUES ('pair', '{alice}', '{seen_as}')
+             ON CONFLICT (client_id, subject) DO UPDATE SET seen_as = excluded.seen_as"
+        )
+    };
+    server.database.execute(&force("customer-1")).await;
+    let tokens = server.tokens_for(&mut server.browser(), "pair", "openid", "alice").await;
+    assert_eq!(tokens.claims()["sub"], "customer-1");
+    server.database.execute(&force("customer-2")).await;
+    // The session's own id: the client's name for it is no administrator's.
+    let sid = server.database.column("SELECT id FROM sessions").await.remove(0);
+    let path = format!("/oauth2/auth/sessions/login?sid={sid}");
+    assert_eq!(server.admin(Method::DELETE, &path, None).await.status, 204);
+    assert_eq!(rp.until("/out", 1).await[0].claim("sub"), "customer-1");
+    let tokens = server.tokens_for(&mut server.browser(), "pair", "openid", "alice").await;
+    assert_eq!(tokens.claims()["sub"], "customer-2");
+    assert_eq!(server.admin(Method::DELETE, &format!("/users/{alice}"), None).await.status, 204);
+    assert_eq!(rp.until("/out", 2).await[1].claim("sub"), "customer-2");
+}

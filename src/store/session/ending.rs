@@ -1,5 +1,6 @@
 //! How sessions end: with what they gave, and with a word to the clients that they gave it to.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -36,10 +37,6 @@ impl Store {
     pub async fn end_session(&self, id: SessionId, ending: Ending) -> Result<Option<EndedSession>> {
         let mut tx = self.begin().await?;
         let ended = end(&mut tx, id, ending).await?;
-        if let Some(ended) = &ended {
-            let told = json!({ "subject": ended.subject, "clients": ended.clients });
-            audit::record(&mut tx, Action::SessionEnded, &id.to_string(), Some(told), None).await?;
-        }
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();
         Ok(ended)
@@ -48,7 +45,13 @@ impl Store {
     /// Ends all sessions of a person but `kept`, each as [`Store::end_session`] does, and what has been decided for them
     /// and would begin one. How many sessions.
     pub async fn end_sessions_of(&self, subject: &Subject, kept: Option<SessionId>, ending: Ending) -> Result<u64> {
-        sql!(self, execute, "DELETE FROM interactions WHERE subject = $1", subject)?;
+        let mut tx = self.begin().await?;
+        let decided = sql!(&mut tx, execute, "DELETE FROM interactions WHERE subject = $1", subject)?;
+        if decided > 0 {
+            let told = json!({ "interactions": decided });
+            audit::record(&mut tx, Action::InteractionsEnded, subject.as_str(), Some(told), None).await?;
+        }
+        tx.commit().await?;
         let mut ended = 0;
         loop {
             let ids: Vec<(SessionId,)> = sql!(
@@ -72,24 +75,14 @@ impl Store {
 /// The session's row goes first: whoever gives something in it holds that row meanwhile, so that all that was given is
 /// seen afterwards.
 async fn end(tx: &mut Tx, id: SessionId, ending: Ending) -> Result<Option<EndedSession>> {
-    let ended = end_row(tx, id, ending).await?;
-    revoke(tx, id, ending).await?;
-    Ok(ended)
-}
-
-async fn end_row(tx: &mut Tx, id: SessionId, ending: Ending) -> Result<Option<EndedSession>> {
     let subject: Option<Subject> =
         sql!(&mut *tx, scalar_optional, "DELETE FROM sessions WHERE id = $1 RETURNING subject", id)?;
-    match subject {
-        Some(subject) => told(tx, id, subject, ending).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// The codes of a session, and the grants that end with it.
-async fn revoke(tx: &mut Tx, id: SessionId, ending: Ending) -> Result<()> {
-    sql!(
-        tx,
+    let ended = match subject {
+        Some(subject) => Some(told(tx, id, subject, ending).await?),
+        None => None,
+    };
+    let revoked = sql!(
+        &mut *tx,
         execute,
         "UPDATE grants SET revoked_at = $2
           WHERE session_id = $1 AND revoked_at IS NULL
@@ -98,45 +91,81 @@ async fn revoke(tx: &mut Tx, id: SessionId, ending: Ending) -> Result<()> {
         ending.now,
         ending.revokes,
     )?;
-    Ok(())
+    // Of one whose row has been swept there may be grants left.
+    if ended.is_some() || revoked > 0 {
+        let told = match &ended {
+            Some(ended) => json!({ "subject": ended.subject, "clients": ended.clients, "grants": revoked }),
+            None => json!({ "grants": revoked }),
+        };
+        audit::record(tx, Action::SessionEnded, &id.to_string(), Some(told), None).await?;
+    }
+    Ok(ended)
 }
 
-/// All sessions of a person but `kept`, in one transaction.
+/// All sessions of a person but `kept`, in one transaction, whose grants are the caller's to end. However many there are,
+/// only what clients are told is a statement each. Their rows are held first, and all their clients come before any grant,
+/// as where consents are revoked: nobody waits in a circle.
 pub(in crate::store) async fn end_all(
     tx: &mut Tx,
     subject: &Subject,
     kept: Option<SessionId>,
     ending: Ending,
 ) -> Result<()> {
-    let ids: Vec<(SessionId,)> = sql!(
+    sql!(
         &mut *tx,
-        fetch_all,
-        "SELECT id FROM sessions WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR id <> $2)",
+        execute,
+        "UPDATE sessions SET expires_at = expires_at
+          WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR id <> $2)",
         subject,
         kept,
     )?;
-    // All their clients before all their grants, as where consents are revoked: nobody waits in a circle.
-    for (id,) in &ids {
-        end_row(tx, *id, ending).await?;
-    }
-    for (id,) in &ids {
-        revoke(tx, *id, ending).await?;
+    let registered: Vec<(ClientId, SessionId)> = sql!(
+        &mut *tx,
+        fetch_all,
+        "DELETE FROM session_clients
+          WHERE session_id IN (SELECT id FROM sessions WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR id <> $2))
+         RETURNING client_id, session_id",
+        subject,
+        kept,
+    )?;
+    let granted: Vec<(ClientId, SessionId)> = sql!(
+        &mut *tx,
+        fetch_all,
+        "SELECT DISTINCT g.client_id, g.session_id
+           FROM grants g JOIN sessions s ON s.id = g.session_id AND s.subject = g.subject
+           JOIN clients c ON c.id = g.client_id AND lower(c.metadata) LIKE '%\"backchannel_logout_uri\":\"http%'
+          WHERE g.subject = $1 AND (CAST($2 AS TEXT) IS NULL OR g.session_id <> $2)
+            AND g.code_redeemed_at IS NOT NULL AND g.revoked_at IS NULL",
+        subject,
+        kept,
+    )?;
+    sql!(
+        &mut *tx,
+        execute,
+        "DELETE FROM sessions WHERE subject = $1 AND (CAST($2 AS TEXT) IS NULL OR id <> $2)",
+        subject,
+        kept,
+    )?;
+    let told: BTreeSet<_> = registered.into_iter().chain(granted).collect();
+    for (client, session) in &told {
+        logout_token::enqueue(tx, client, subject, Some(*session), ending).await?;
     }
     Ok(())
 }
 
 /// Has the clients of a session that has ended told.
 async fn told(tx: &mut Tx, id: SessionId, subject: Subject, ending: Ending) -> Result<EndedSession> {
-    let clients: Vec<(ClientId,)> = sql!(
+    let registered: Vec<(ClientId,)> =
+        sql!(&mut *tx, fetch_all, "DELETE FROM session_clients WHERE session_id = $1 RETURNING client_id", id)?;
+    let granted: Vec<(ClientId,)> = sql!(
         &mut *tx,
         fetch_all,
-        "SELECT client_id FROM session_clients WHERE session_id = $1
-         UNION
-         SELECT client_id FROM grants WHERE session_id = $1 AND code_redeemed_at IS NOT NULL AND revoked_at IS NULL",
+        "SELECT DISTINCT client_id FROM grants
+          WHERE session_id = $1 AND code_redeemed_at IS NOT NULL AND revoked_at IS NULL",
         id,
     )?;
-    sql!(&mut *tx, execute, "DELETE FROM session_clients WHERE session_id = $1", id)?;
-    let clients: Vec<ClientId> = clients.into_iter().map(|(client,)| client).collect();
+    let clients: BTreeSet<ClientId> = registered.into_iter().chain(granted).map(|(client,)| client).collect();
+    let clients: Vec<ClientId> = clients.into_iter().collect();
     for client in &clients {
         logout_token::enqueue(tx, client, &subject, Some(id), ending).await?;
     }

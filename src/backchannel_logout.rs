@@ -2,10 +2,11 @@
 //! Logout 1.0).
 //!
 //! What is to be sent is in the store (`store/logout_token.rs`). Every process sends; each attempt is claimed, and as few
-//! go to one host at once as the configuration has it, so that a client that hangs delays nobody else.
+//! go to one host at once as the configuration has it, so that a client that hangs delays nobody else. However many hang:
+//! hosts that are known to be quick have places that no other takes.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use url::Url;
@@ -26,8 +27,15 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// Attempts of this process at once, to all hosts. Fewer than the calls that `fetch` makes at once, which are for others too.
 const AT_ONCE: usize = 48;
-/// As many of them may go to hosts that did not answer the last time.
-const TO_AILING: usize = AT_ONCE / 2;
+/// As many of them may go to hosts that ail, and as many to hosts that nobody knows; no other than hosts that are quick get
+/// the last third.
+const THIRD: usize = AT_ONCE / 3;
+
+/// A host that takes longer ails: it holds its places as one that hangs does.
+const QUICK: Duration = Duration::from_secs(1);
+
+/// How long a host is remembered that is told nothing: longer than any pause.
+const MEMORY: Duration = Duration::from_hours(2);
 
 /// A claim outlasts its attempt by this: the time to make the token, and to write down what came of it.
 const CLAIM: Duration = Duration::from_secs(5);
@@ -35,53 +43,92 @@ const CLAIM: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
-/// The attempts that are under way, by host.
+/// The attempts that are under way, and how those before them went.
 #[derive(Default)]
-struct Hosts(HashMap<String, Host>);
+struct Hosts {
+    under_way: Vec<UnderWay>,
+    known: HashMap<String, Known>,
+}
 
-#[derive(Default)]
-struct Host {
-    at_once: usize,
-    /// The last attempt failed.
+#[derive(Clone, Debug, PartialEq)]
+struct UnderWay {
+    host: String,
+    began: Instant,
+}
+
+/// The last attempt that came to an end.
+struct Known {
     ails: bool,
+    ended: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Standing {
+    /// It took the last one, within a second.
+    Quick,
+    /// Never called, or long ago.
+    Unknown,
+    /// The last one failed or took long, or one is taking long.
+    Ails,
 }
 
 impl Hosts {
     fn at_once(&self) -> usize {
-        self.0.values().map(|host| host.at_once).sum()
+        self.under_way.len()
+    }
+
+    fn standing(&self, name: &str, now: Instant) -> Standing {
+        let is_slow = |attempt: &UnderWay| attempt.host == name && now.duration_since(attempt.began) > QUICK;
+        match self.known.get(name) {
+            _ if self.under_way.iter().any(is_slow) => Standing::Ails,
+            Some(Known { ails: true, .. }) => Standing::Ails,
+            Some(Known { ails: false, .. }) => Standing::Quick,
+            None => Standing::Unknown,
+        }
     }
 
     /// How many more attempts may begin.
-    fn room(&self, name: &str, per_host: usize) -> usize {
+    fn room(&self, name: &str, per_host: usize, now: Instant) -> usize {
         let all = AT_ONCE.saturating_sub(self.at_once());
-        let Some(host) = self.0.get(name) else { return per_host.min(all) };
-        let room = per_host.saturating_sub(host.at_once).min(all);
-        if !host.ails {
-            return room;
-        }
-        let ailing: usize = self.0.values().filter(|host| host.ails).map(|host| host.at_once).sum();
-        room.min(TO_AILING.saturating_sub(ailing))
+        let here = self.under_way.iter().filter(|attempt| attempt.host == name).count();
+        let of =
+            |standing| self.under_way.iter().filter(|attempt| self.standing(&attempt.host, now) == standing).count();
+        let standing = self.standing(name, now);
+        let most = match standing {
+            Standing::Quick => return per_host.saturating_sub(here).min(all),
+            // One, until it is seen what it does: names cost nothing, and all of them may lead to one machine.
+            Standing::Unknown => 1,
+            Standing::Ails => per_host,
+        };
+        let (unknown, ailing) = (of(Standing::Unknown), of(Standing::Ails));
+        let same = if standing == Standing::Unknown { unknown } else { ailing };
+        let room = THIRD.saturating_sub(same).min((2 * THIRD).saturating_sub(unknown + ailing));
+        most.saturating_sub(here).min(room).min(all)
     }
 
-    fn begin(&mut self, name: &str) {
-        self.0.entry(name.to_owned()).or_default().at_once += 1;
+    fn begin(&mut self, name: &str, now: Instant) -> UnderWay {
+        let attempt = UnderWay { host: name.to_owned(), began: now };
+        self.under_way.push(attempt.clone());
+        attempt
     }
 
-    fn end(&mut self, name: &str, ails: bool) {
-        let Some(host) = self.0.get_mut(name) else { return };
-        host.at_once -= 1;
-        host.ails = ails;
-        // One that is well and has nothing to do is like one that was never called.
-        if host.at_once == 0 && !ails {
-            self.0.remove(name);
+    fn end(&mut self, attempt: &UnderWay, ails: bool, now: Instant) {
+        if let Some(found) = self.under_way.iter().position(|other| other == attempt) {
+            self.under_way.swap_remove(found);
         }
+        self.known.insert(attempt.host.clone(), Known { ails, ended: now });
+    }
+
+    fn forget(&mut self, now: Instant) {
+        self.known.retain(|_, known| now.duration_since(known.ended) < MEMORY);
     }
 }
 
 /// What came of an attempt, and where.
 struct Attempt {
-    host: String,
-    failed: bool,
+    under_way: UnderWay,
+    ails: bool,
+    ended: Instant,
 }
 
 /// Sends what is due, for as long as the process runs.
@@ -93,6 +140,7 @@ pub async fn deliver(app: App) {
     loop {
         // Another client is the first to be looked at each time.
         turn += 1;
+        hosts.forget(Instant::now());
         match begin(&app, &mut hosts, &mut attempts, turn).await {
             Ok(()) => out_of_order = false,
             Err(error) if !out_of_order => {
@@ -105,12 +153,12 @@ pub async fn deliver(app: App) {
             () = app.store.logout_tokens_due() => {}
             Some(ended) = attempts.join_next() => {
                 match ended {
-                    Ok(Attempt { host, failed }) => hosts.end(&host, failed),
+                    Ok(Attempt { under_way, ails, ended }) => hosts.end(&under_way, ails, ended),
                     // Its host would stay busy for ever: all are counted anew.
                     Err(error) => {
                         tracing::error!(%error, "an attempt to send a logout token met a fault");
                         attempts.shutdown().await;
-                        hosts = Hosts::default();
+                        hosts.under_way.clear();
                     }
                 }
             }
@@ -134,17 +182,17 @@ async fn begin(app: &App, hosts: &mut Hosts, attempts: &mut JoinSet<Attempt>, tu
             continue;
         };
         let host = host(&url);
-        let room = hosts.room(&host, settings.per_host);
+        let room = hosts.room(&host, settings.per_host, Instant::now());
         if room == 0 {
             continue;
         }
         let until = now + settings.timeout + CLAIM;
         for token in app.store.claim_logout_tokens(&id, room, now, until).await? {
-            hosts.begin(&host);
-            let (app, client, url, host) = (app.clone(), client.clone(), url.clone(), host.clone());
+            let under_way = hosts.begin(&host, Instant::now());
+            let (app, client, url) = (app.clone(), client.clone(), url.clone());
             attempts.spawn(async move {
-                let failed = attempt(&app, &client, &url, &token).await;
-                Attempt { host, failed }
+                let ails = attempt(&app, &client, &url, &token).await;
+                Attempt { under_way, ails, ended: Instant::now() }
             });
         }
     }
@@ -170,15 +218,17 @@ async fn give_up(app: &App, id: &ClientId, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// One attempt. Whether it failed.
+/// One attempt. Whether its host ails: it did not take it, or took long, whatever it has said then.
 async fn attempt(app: &App, client: &Client, url: &Url, token: &LogoutToken) -> bool {
+    let began = Instant::now();
     let outcome = send(app, client, url, token).await;
+    let was_slow = began.elapsed() > QUICK;
     let noted = note(app, client, token, outcome.as_ref().err()).await;
     if let Err(error) = noted {
         // The claim ends by itself, and it is sent again.
         tracing::warn!(%error, client = %client.id, "what came of a logout token could not be written down");
     }
-    matches!(outcome, Err(Failure::Passing(_)))
+    was_slow || matches!(outcome, Err(Failure::Passing(_)))
 }
 
 /// Why the client does not have it, in words for the operator.
@@ -251,32 +301,91 @@ fn reason(error: &Error) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_host_gets_as_much_as_it_may_and_no_more() {
-        let mut hosts = Hosts::default();
-        assert_eq!(hosts.room("a", 4), 4);
-        hosts.begin("a");
-        assert_eq!((hosts.room("a", 4), hosts.room("b", 4)), (3, 4));
-        hosts.end("a", false);
-        assert!(hosts.0.is_empty(), "a host that is well is forgotten");
+    /// Begins as many attempts at the host as may begin.
+    fn fill(hosts: &mut Hosts, name: &str, now: Instant) -> Vec<UnderWay> {
+        (0..hosts.room(name, 4, now)).map(|_| hosts.begin(name, now)).collect()
     }
 
-    /// However many hosts hang, the others have half of the places.
+    /// One attempt that took so long.
+    fn told(hosts: &mut Hosts, name: &str, began: Instant, took: Duration) {
+        let attempt = hosts.begin(name, began);
+        hosts.end(&attempt, took > QUICK, began + took);
+    }
+
     #[test]
-    fn hosts_that_ail_leave_room_for_those_that_are_well() {
-        let mut hosts = Hosts::default();
+    fn a_host_gets_as_much_as_it_may_and_no_more() {
+        let (mut hosts, now) = (Hosts::default(), Instant::now());
+        assert_eq!(hosts.room("a", 4, now), 1, "nobody knows it");
+        let first = hosts.begin("a", now);
+        assert_eq!((hosts.room("a", 4, now), hosts.room("b", 4, now)), (0, 1));
+        hosts.end(&first, false, now);
+        assert_eq!(hosts.room("a", 4, now), 4, "it was quick");
+        hosts.begin("a", now);
+        assert_eq!(hosts.room("a", 4, now), 3);
+    }
+
+    #[test]
+    fn a_host_ails_that_fails_or_takes_long() {
+        let (mut hosts, now) = (Hosts::default(), Instant::now());
+        let ails = |hosts: &Hosts, name: &str, now| hosts.standing(name, now) == Standing::Ails;
+        told(&mut hosts, "slow", now, Duration::from_secs(9));
+        assert!(ails(&hosts, "slow", now));
+        told(&mut hosts, "slow", now, QUICK);
+        assert!(!ails(&hosts, "slow", now), "it has answered in time");
+        let attempt = hosts.begin("slow", now);
+        hosts.end(&attempt, true, now);
+        assert!(ails(&hosts, "slow", now));
+        // As soon as it takes long, and not only when it has answered.
+        hosts.begin("hangs", now);
+        assert!(!ails(&hosts, "hangs", now + QUICK));
+        assert!(ails(&hosts, "hangs", now + QUICK * 2));
+    }
+
+    /// However many hosts hang, or answer in the last second, and however many nobody knows: a third of the places is not
+    /// for them.
+    #[test]
+    fn hosts_that_ail_and_unknown_ones_leave_room_for_those_that_are_quick() {
+        let (mut hosts, now) = (Hosts::default(), Instant::now());
+        told(&mut hosts, "quick", now, Duration::ZERO);
         for number in 0..100 {
             let name = format!("ailing{number}");
-            hosts.begin(&name);
-            hosts.end(&name, true);
-            for _ in 0..hosts.room(&name, 4) {
-                hosts.begin(&name);
-            }
+            told(&mut hosts, &name, now, Duration::from_secs(9));
+            fill(&mut hosts, &name, now);
         }
-        assert_eq!(hosts.at_once(), TO_AILING);
-        assert_eq!(hosts.room("well", 4), 4);
-        hosts.end("ailing0", false);
-        assert_eq!(hosts.room("ailing0", 4), 1, "one that has answered counts as well");
+        assert_eq!(hosts.at_once(), THIRD);
+        for number in 0..250 {
+            fill(&mut hosts, &format!("unknown{number}"), now);
+        }
+        assert_eq!(hosts.at_once(), 2 * THIRD);
+        // Those that have not answered in a second ail as well, and make no room for others.
+        let later = now + QUICK * 2;
+        for number in 250..500 {
+            fill(&mut hosts, &format!("unknown{number}"), later);
+        }
+        assert_eq!(hosts.at_once(), 2 * THIRD);
+        assert_eq!(fill(&mut hosts, "quick", later).len(), 4);
+    }
+
+    #[test]
+    fn unknown_hosts_have_a_third_and_hosts_that_ail_another() {
+        let (mut hosts, now) = (Hosts::default(), Instant::now());
+        for number in 0..250 {
+            fill(&mut hosts, &format!("unknown{number}"), now);
+        }
+        assert_eq!(hosts.at_once(), THIRD);
+        told(&mut hosts, "ailing", now, Duration::from_secs(9));
+        assert_eq!(hosts.room("ailing", 4, now), 4);
+    }
+
+    #[test]
+    fn a_host_that_is_told_nothing_is_forgotten() {
+        let (mut hosts, now) = (Hosts::default(), Instant::now());
+        told(&mut hosts, "a", now, Duration::ZERO);
+        told(&mut hosts, "b", now, Duration::from_secs(9));
+        hosts.forget(now + LONGEST_PAUSE.mul_f64(1.5));
+        assert_eq!(hosts.known.len(), 2, "it may be told again after a pause");
+        hosts.forget(now + MEMORY + Duration::from_secs(9));
+        assert!(hosts.known.is_empty());
     }
 
     #[test]

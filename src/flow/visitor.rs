@@ -21,9 +21,9 @@ pub struct Visitor {
 /// A password that is about to be looked at. It counts against the account and the address until it was right, at whatever
 /// door it is tried.
 pub(super) struct Guess {
-    by_account: Attempt,
-    by_devices: Option<Attempt>,
-    by_address: Attempt,
+    account: Attempt,
+    known_devices: Option<Attempt>,
+    address: Attempt,
 }
 
 impl Visitor {
@@ -44,22 +44,22 @@ impl Visitor {
         // It is called by the cookie that knows the account, and by no other name: of those anybody has as many as they like.
         let known = self.browser.as_ref().filter(|browser| user.is_some_and(|user| browser.knows(user)));
         let Some(browser) = known else {
-            let by_account = app.guard.per_account.begin(account).await.map_err(SignInFailure::TooMany)?;
-            return Ok(Guess { by_account, by_devices: None, by_address });
+            let account = app.guard.per_account.begin(account).await.map_err(SignInFailure::TooMany)?;
+            return Ok(Guess { account, known_devices: None, address: by_address });
         };
         // The device first: what it is refused takes nothing from the others.
-        let by_account = app.guard.per_account.begin((&account, browser.id)).await.map_err(SignInFailure::TooMany)?;
-        let by_devices = app.guard.known_devices.begin(account).await.map_err(SignInFailure::TooMany)?;
-        Ok(Guess { by_account, by_devices: Some(by_devices), by_address })
+        let device = app.guard.per_account.begin((&account, browser.id)).await.map_err(SignInFailure::TooMany)?;
+        let all = app.guard.known_devices.begin(account).await.map_err(SignInFailure::TooMany)?;
+        Ok(Guess { account: device, known_devices: Some(all), address: by_address })
     }
 }
 
 impl Guess {
     pub fn was_right(self) {
-        self.by_account.succeeded();
-        if let Some(by_devices) = self.by_devices {
-            by_devices.succeeded();
+        self.account.succeeded();
+        if let Some(known_devices) = self.known_devices {
+            known_devices.succeeded();
         }
-        self.by_address.succeeded();
+        self.address.succeeded();
     }
 }

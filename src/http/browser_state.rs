@@ -35,10 +35,12 @@ impl BrowserState {
     }
 
     pub fn set(&self, app: &App, answer: &mut HeaderMap, life: Option<time::Duration>) {
-        let config = &app.config;
-        if !config.logout.session_management {
-            return;
+        if app.config.logout.session_management {
+            answer.append(header::SET_COOKIE, self.cookie(&app.config, life));
         }
+    }
+
+    fn cookie(&self, config: &Config, life: Option<time::Duration>) -> HeaderValue {
         let is_secure = is_secure(config);
         // Browsers drop `None` without `Secure`: on http the frame works for pages of the same site, such as other ports.
         let same_site = if is_secure { SameSite::None } else { SameSite::Lax };
@@ -50,9 +52,8 @@ impl BrowserState {
         if let Some(life) = life {
             cookie = cookie.max_age(life);
         }
-        let cookie = HeaderValue::from_str(&cookie.build().to_string())
-            .expect("the name and the value are ours, and the domain was checked with the configuration");
-        answer.append(header::SET_COOKIE, cookie);
+        HeaderValue::from_str(&cookie.build().to_string())
+            .expect("the name and the value are ours, and the domain was checked with the configuration")
     }
 }
 

@@ -256,6 +256,44 @@ async fn lo_19_a_client_that_hangs_delays_nobody_else() {
     assert_eq!(hanging.calls("/out").len(), 4, "logout.back_channel.per_host");
 }
 
+/// Hosts that answer, but slowly, are not in the way of one that is quick either, however many they are.
+#[tokio::test]
+async fn lo_19_many_slow_clients_delay_nobody_who_is_quick() {
+    let server = Server::with_relying_parties(|_| {}).await;
+    let well = RelyingParty::start().await;
+    server.told_client("well", &well.url("/out"), json!({})).await;
+    let leave = async |round| {
+        let tokens = server.tokens_for(&mut server.browser(), "well", "openid", "bob").await;
+        let began = Instant::now();
+        assert_eq!(server.end_session(&tokens).await.status, 204);
+        well.until("/out", round).await;
+        began.elapsed()
+    };
+    leave(1).await;
+    let mut browser = server.browser();
+    let mut slow = Vec::new();
+    for number in 0..60 {
+        let (host, id) = (RelyingParty::start().await, format!("slow{number}"));
+        host.slow_down("/out", Duration::from_secs(3));
+        server.told_client(&id, &host.url("/out"), json!({})).await;
+        server.tokens_for(&mut browser, &id, "openid", "alice").await;
+        slow.push(host);
+    }
+    browser.logout().await;
+    let told = || slow.iter().filter(|host| !host.calls("/out").is_empty()).count();
+    let mut slowest = Duration::ZERO;
+    for round in 2..=5 {
+        slowest = slowest.max(leave(round).await);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    println!("beside 60 slow clients, of which {} were told, the slowest of 4 came after {slowest:?}", told());
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    assert!((1..60).contains(&told()), "they were told meanwhile, and not yet all: {}", told());
+    for host in &slow {
+        host.until("/out", 1).await;
+    }
+}
+
 /// Who has registered nothing is told nothing, and costs nothing.
 #[tokio::test]
 async fn a_client_without_a_logout_uri_leaves_no_trace() {

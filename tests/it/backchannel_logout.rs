@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{Browser, RelyingParty, Server, Tokens, race, unverified, verify_with};
 
@@ -439,4 +440,52 @@ async fn a_uri_in_capitals_is_called_too() {
         server.until_logout_tokens("state=delivered", if how == "logout" { 1 } else { 2 }).await;
     }
     assert_eq!(rp.calls("/loud").len(), 2);
+}
+
+/// F-50, LO-19: connections that are reset, and answers that never end: only the status counts, and of what follows it no
+/// more is read than a decent answer has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_50_what_follows_the_status_is_not_waited_for() {
+    let server = Server::with_relying_parties(|_| {}).await;
+    let endless = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let resetting = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = |listener: &tokio::net::TcpListener| format!("http://{}/out", listener.local_addr().unwrap());
+    server.told_client("endless", &address(&endless), json!({})).await;
+    server.told_client("resetting", &address(&resetting), json!({})).await;
+    let sent = tokio::spawn(async move {
+        let (mut stream, _) = endless.accept().await.unwrap();
+        let mut request = [0; 16 * 1024];
+        let _ = stream.read(&mut request).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+        let mut sent = 0_usize;
+        while stream.write_all(b"400\r\n").await.is_ok() && stream.write_all(&[b'x'; 1024]).await.is_ok() {
+            let _ = stream.write_all(b"\r\n").await;
+            sent += 1024;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        sent
+    });
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = resetting.accept().await {
+            stream.set_zero_linger().unwrap();
+            drop(stream);
+        }
+    });
+    let mut browser = server.browser();
+    server.tokens_for(&mut browser, "endless", "openid", "alice").await;
+    server.tokens_for(&mut browser, "resetting", "openid", "alice").await;
+    browser.logout().await;
+    server.until_logout_tokens("client_id=endless&state=delivered", 1).await;
+    let sent = tokio::time::timeout(Duration::from_secs(5), sent).await.unwrap().unwrap();
+    assert!(sent < 1_000_000, "{sent} bytes of a body that does not count were taken");
+    let began = Instant::now();
+    loop {
+        let pending = server.logout_tokens("client_id=resetting&state=pending").await;
+        if pending[0].get("failure").is_some() {
+            assert_eq!(pending[0]["failure"], "no answer could be had");
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{pending:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

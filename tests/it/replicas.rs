@@ -221,3 +221,39 @@ async fn a_session_that_ends_here_is_over_there() {
     replicas.first.until_logout_tokens("state=delivered", ROUNDS).await;
     assert_eq!(rp.calls("/out").len(), ROUNDS, "each was sent by one of the two");
 }
+
+/// F-37: a process that is paused while it tells a client of a logout. Another takes over when the claim has ended; what
+/// the first one finds out when it goes on changes nothing any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f_37_a_paused_process_undoes_nothing() {
+    let database = Database::new().await;
+    if !database.is_postgres() {
+        return;
+    }
+    let env = [("CLIENTS_HTTP_ALLOWED_NETWORKS", "127.0.0.0/8"), ("LOGOUT_BACK_CHANNEL_TIMEOUT", "1s")];
+    let replicas = Replicas::with(database, &env).await;
+    let rp = RelyingParty::start().await;
+    // Whoever is first finds it hanging: both have the same chance to be, so either is paused in its turn.
+    rp.slow_down("/out", Duration::from_mins(1));
+    let client = json!({
+        "client_id": "rp", "client_secret": SECRET, "redirect_uris": ["https://rp.example/cb"], "scope": "openid",
+        "backchannel_logout_uri": rp.url("/out"),
+    });
+    assert_eq!(replicas.first.admin(Method::POST, "/clients", Some(&client)).await.status, 201);
+    let user = json!({ "username": "alice", "password": PASSWORD });
+    assert_eq!(replicas.first.admin(Method::POST, "/users", Some(&user)).await.status, 201);
+    let tokens = replicas.both.tokens_for(&mut replicas.both.browser(), "rp", "openid", "alice").await;
+    // The other one is asleep, so that it is the first that claims.
+    replicas.processes[1].signal("STOP");
+    assert_eq!(replicas.first.end_session(&tokens).await.status, 204);
+    rp.until("/out", 1).await;
+    replicas.processes[0].signal("STOP");
+    replicas.processes[1].signal("CONT");
+    rp.slow_down("/out", Duration::ZERO);
+    let delivered = replicas.second.until_logout_tokens("state=delivered", 1).await;
+    assert_eq!(delivered[0]["attempts"], 2);
+    replicas.processes[0].signal("CONT");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(replicas.first.logout_tokens("").await, delivered);
+    assert_eq!(rp.calls("/out").len(), 2);
+}

@@ -243,8 +243,7 @@ async fn note(app: &App, client: &Client, token: &LogoutToken, failure: Option<&
     let Some(failure) = failure else {
         app.metrics.delivery(Delivery::Delivered);
         tracing::debug!(client = %client.id, attempts = token.attempts, "a logout token was delivered");
-        app.store.logout_token_was_delivered(token, now).await?;
-        return Ok(());
+        return app.store.logout_token_was_delivered(token, now).await;
     };
     let (failure, next) = match failure {
         Failure::Passing(failure) => {

@@ -15,6 +15,7 @@ mod key;
 mod migrate;
 mod open;
 mod output;
+mod pages;
 pub mod serve;
 mod session;
 mod token;

@@ -95,13 +95,7 @@ pub enum Outcome {
 }
 
 /// The authorization endpoint's first visit.
-pub async fn begin(
-    app: &App,
-    params: &Params,
-    browser: &Browser,
-    session: Option<SessionKey>,
-    place: &Place,
-) -> Result<Outcome, Refused> {
+pub async fn begin(app: &App, params: &Params, browser: &Browser, visitor: &Visitor) -> Result<Outcome, Refused> {
     let now = app.clock.now();
     let id = authorization_request::client_id(params)?;
     let client = client(app, &id).await.map_err(Refused::Page)?;
@@ -139,9 +133,9 @@ pub async fn begin(
         answer: None,
         told: elsewhere::told(app, as_sent, params, hinted.as_ref(), now),
     };
-    let session = reusable(app, session, now).await.map_err(|error| asked(flow.back(error)))?;
+    let session = reusable(app, visitor.session, now).await.map_err(|error| asked(flow.back(error)))?;
     if let Some(session) = &session {
-        used(app, session, place, now).await;
+        used(app, session, &visitor.place, now).await;
     }
     step(app, flow, &client, session, now).await.map_err(asked)
 }

@@ -92,6 +92,11 @@ impl Store {
         db::failures()
     }
 
+    /// Whether an operator has this store in hand: then what it writes is recorded beside it, in a transaction.
+    fn records(&self) -> bool {
+        self.1.is_some()
+    }
+
     /// Begins a transaction, of whoever has this store in hand.
     pub async fn begin(&self) -> Result<Tx> {
         Ok(self.0.db.begin().await?.by(self.1.clone()))

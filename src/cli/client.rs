@@ -13,9 +13,8 @@ use clap::{Args, Subcommand};
 use self::flags::Flags;
 use self::show::{show_all, show_one};
 use super::output::{Format, print, print_json, show_warnings};
-use super::{Global, Misuse, input, open};
+use super::{Global, Misuse, input, open, pages};
 use crate::admin::clients::{self, Change, Filter, Input, Patch};
-use crate::admin::{Asked, Page};
 use crate::app::App;
 use crate::id::ClientId;
 use crate::oauth::client_metadata::ClientMetadata;
@@ -205,16 +204,7 @@ async fn all(app: &App, ids: &[String]) -> Result<Vec<Shown>> {
 
 async fn list(global: &Global, filter: Filter<'_>) -> Result<Vec<Shown>> {
     open::with_app(global, async |app| {
-        let mut all = Vec::new();
-        let mut asked = Asked::default();
-        loop {
-            let Page { items, next } = clients::list(app, &asked, filter).await?;
-            all.extend(items);
-            asked.after = next;
-            if asked.after.is_none() {
-                return Ok(all);
-            }
-        }
+        Ok(pages::all(usize::MAX, async |asked| clients::list(app, asked, filter).await).await?)
     })
     .await
 }

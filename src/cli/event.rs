@@ -4,9 +4,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use super::output::{Format, print, print_json, table};
-use super::{Global, open};
+use super::{Global, open, pages};
 use crate::admin::events::{self, Shown};
-use crate::admin::{Asked, Page};
 use crate::app::App;
 use crate::store::audit::Wanted;
 
@@ -79,17 +78,7 @@ pub async fn run(args: &Events, global: &Global) -> Result<()> {
 
 async fn list(app: &App, wanted: Wanted<'_>, limit: u32) -> Result<Vec<Shown>> {
     let most = if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-    let mut all = Vec::new();
-    let mut asked = Asked::default();
-    loop {
-        let Page { items, next } = events::list(app, &asked, wanted).await?;
-        all.extend(items);
-        asked.after = next;
-        if asked.after.is_none() || all.len() >= most {
-            all.truncate(most);
-            return Ok(all);
-        }
-    }
+    Ok(pages::all(most, async |asked| events::list(app, asked, wanted).await).await?)
 }
 
 /// The names of the members that are told, each once.

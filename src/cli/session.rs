@@ -5,9 +5,9 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 
 use super::output::{Format, print, print_json, table};
-use super::{Global, Misuse, open};
+use super::{Global, Misuse, open, pages};
 use crate::admin::sessions::{self, LoginSession};
-use crate::admin::{Asked, Page, users};
+use crate::admin::users;
 use crate::app::App;
 use crate::id::{SessionId, Subject};
 use crate::ui;
@@ -106,16 +106,7 @@ fn ids(sessions: &[String]) -> Result<Vec<SessionId>> {
 }
 
 async fn list(app: &App, subject: &Subject) -> Result<Vec<LoginSession>> {
-    let mut all = Vec::new();
-    let mut asked = Asked::default();
-    loop {
-        let Page { items, next } = sessions::list(app, subject, &asked).await?;
-        all.extend(items);
-        asked.after = next;
-        if asked.after.is_none() {
-            return Ok(all);
-        }
-    }
+    Ok(pages::all(usize::MAX, async |asked| sessions::list(app, subject, asked).await).await?)
 }
 
 /// All of them are there before one is ended: a wrong id must not leave half of a command done.

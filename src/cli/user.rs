@@ -6,9 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::output::{Format, card, print, print_json, table};
-use super::{Global, Misuse, input, open};
+use super::{Global, Misuse, input, open, pages};
 use crate::admin::users::{self, Input, Shown};
-use crate::admin::{Asked, Page};
 use crate::app::App;
 use crate::secret::Secret;
 
@@ -145,19 +144,8 @@ async fn all_named(app: &App, names: &[String]) -> Result<Vec<Shown>> {
 }
 
 async fn list(global: &Global) -> Result<Vec<Shown>> {
-    open::with_app(global, async |app| {
-        let mut all = Vec::new();
-        let mut asked = Asked::default();
-        loop {
-            let Page { items, next } = users::list(app, &asked).await?;
-            all.extend(items);
-            asked.after = next;
-            if asked.after.is_none() {
-                return Ok(all);
-            }
-        }
-    })
-    .await
+    open::with_app(global, async |app| Ok(pages::all(usize::MAX, async |asked| users::list(app, asked).await).await?))
+        .await
 }
 
 async fn set_disabled(global: &Global, names: &[String], disabled: bool) -> Result<Vec<Shown>> {

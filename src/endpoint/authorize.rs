@@ -11,7 +11,7 @@ use crate::http::browser_state::{self, BrowserState};
 use crate::http::client_address::ClientAddress;
 use crate::http::cookies::{self, Cookies};
 use crate::http::page::{fault, fault_before, page};
-use crate::http::{answer, form, place};
+use crate::http::{answer, form};
 use crate::oauth::authorization_request::{Refused, ReplyTo};
 use crate::oauth::params::Params;
 use crate::oauth::response_mode::ResponseMode;
@@ -56,22 +56,22 @@ pub async fn post(State(app): State<App>, address: ClientAddress, request: Reque
 
 async fn serve(answer: &Answer<'_>, address: ClientAddress, params: &Params, posted: bool) -> Response {
     let app = answer.app;
-    let place = place::of(answer.headers, address);
     let cookies = match Cookies::read(app, answer.headers) {
         Ok(cookies) => cookies,
         Err(error) => return answer.page(error),
     };
+    let visitor = cookies.visitor(answer.headers, address);
     let browser = cookies.browser.clone().unwrap_or_default();
     if params.iter().filter(|(name, _)| matches!(*name, "login_verifier" | "consent_verifier")).count() > 1 {
         return answer.page(ErrorCode::InvalidRequest.because("A request has one verifier at most."));
     }
     let outcome = if let Some(verifier) = params.get("login_verifier") {
-        let done = flow::after_login(app, verifier, &cookies.visitor(answer.headers, address)).await;
+        let done = flow::after_login(app, verifier, &visitor).await;
         return with_session(answer, cookies.session, done);
     } else if let Some(verifier) = params.get("consent_verifier") {
         flow::after_consent(app, verifier, cookies.browser.as_ref(), cookies.session).await
     } else {
-        flow::begin(app, params, &browser, cookies.session, &place).await
+        flow::begin(app, params, &browser, &visitor).await
     };
     if posted && cookies.browser.is_none() && wants_session(&outcome) {
         // A form that another site has sent comes without our cookies (SameSite=Lax): whoever may be signed in is only

@@ -1,12 +1,12 @@
 //! Grants: what a user let a client do, its code, its refresh rotation and its revocation, in one row.
 
 mod lanes;
+mod revocation;
 
 pub use lanes::Lanes;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Store;
-use super::audit::{self, Action};
 use super::consent::{self, Consent};
 use super::db::{Json, Result, row, sql};
 use super::decision::ConsentRecord;
@@ -54,14 +54,6 @@ row! {
 }
 
 impl Grant {
-    /// As events tell of it.
-    fn told(&self) -> Value {
-        json!({
-            "id": self.id, "client_id": self.client_id, "subject": self.subject, "session_id": self.session_id,
-            "scope": self.scope.iter().collect::<Vec<_>>(), "created_at": self.created_at.rfc3339(),
-        })
-    }
-
     /// What an exchange of its refresh token will need.
     pub fn due(&self) -> Due {
         Due::of(&self.scope, self.claims_requested.as_ref().map(|requested| &requested.0))
@@ -374,22 +366,5 @@ impl Store {
             now,
         )?;
         Ok(())
-    }
-
-    /// Revokes a grant with everything that came from it. By itself one transaction: it is committed when this returns,
-    /// also where the caller goes on to refuse.
-    pub async fn revoke_grant(&self, id: GrantId, now: Timestamp) -> Result<()> {
-        let mut tx = self.begin().await?;
-        let revoked: Option<Grant> = sql!(
-            &mut tx,
-            fetch_optional,
-            "UPDATE grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING *",
-            id,
-            now,
-        )?;
-        if let Some(grant) = &revoked {
-            audit::record(&mut tx, Action::GrantRevoked, &id.to_string(), Some(grant.told()), None).await?;
-        }
-        tx.commit().await
     }
 }

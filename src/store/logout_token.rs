@@ -163,9 +163,9 @@ impl Store {
         )
     }
 
-    /// The client has it. `false`: the claim had ended, and somebody else sees to it.
-    pub async fn logout_token_was_delivered(&self, token: &LogoutToken, now: Timestamp) -> Result<bool> {
-        let told = sql!(
+    /// The client has it. Where the claim had ended, somebody else sees to it, and this changes nothing.
+    pub async fn logout_token_was_delivered(&self, token: &LogoutToken, now: Timestamp) -> Result<()> {
+        sql!(
             self,
             execute,
             "UPDATE logout_tokens SET due_at = NULL, delivered_at = $3, failure = NULL, expires_at = $4
@@ -175,17 +175,12 @@ impl Store {
             now,
             now + KEPT,
         )?;
-        Ok(told == 1)
+        Ok(())
     }
 
-    /// The client does not have it; the next attempt is at `next`, or it is given up.
-    pub async fn logout_token_failed(
-        &self,
-        token: &LogoutToken,
-        failure: &str,
-        next: Option<Timestamp>,
-    ) -> Result<bool> {
-        let told = sql!(
+    /// The client does not have it; the next attempt is at `next`, or it is given up. The same of the claim.
+    pub async fn logout_token_failed(&self, token: &LogoutToken, failure: &str, next: Option<Timestamp>) -> Result<()> {
+        sql!(
             self,
             execute,
             "UPDATE logout_tokens SET due_at = $3, failure = $4 WHERE id = $1 AND due_at = $2",
@@ -194,7 +189,7 @@ impl Store {
             next,
             failure,
         )?;
-        Ok(told == 1)
+        Ok(())
     }
 
     /// Logout tokens, newest first.

@@ -198,6 +198,9 @@ impl Store {
             ending.now,
         )?;
         let Some(valid_from) = valid_from else { return Ok(None) };
+        // What was decided for whoever knew the old password ends in nothing. Before the session: whoever ends a flow in a
+        // grant holds the two in this order.
+        sql!(&mut tx, execute, "DELETE FROM interactions WHERE subject = $1", &user.id)?;
         let authenticated_at: Option<Timestamp> = sql!(
             &mut tx,
             scalar_optional,
@@ -212,8 +215,6 @@ impl Store {
             ending.now,
         )?;
         let Some(authenticated_at) = authenticated_at else { return Ok(None) };
-        // What was decided for whoever knew the old password ends in nothing.
-        sql!(&mut tx, execute, "DELETE FROM interactions WHERE subject = $1", &user.id)?;
         end_all(&mut tx, &user.id, Some(kept.id), ending).await?;
         tx.commit().await?;
         self.0.logout_tokens_due.notify_one();

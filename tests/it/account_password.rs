@@ -258,3 +258,30 @@ async fn lo_23_what_was_held_back_ends_in_nothing() {
         assert!(is_signed_in(&server, &here).await, "{what} {held}");
     }
 }
+
+/// A flow that ends in a grant at the moment of the change, in the same session: each takes the rows in one order, and
+/// neither waits for the other for ever. The grant is there and dead, or it is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flow_that_ends_at_the_moment_of_the_change_is_no_deadlock() {
+    let server = Server::with(|config| config.limits.login_per_account = 1000).await;
+    server.change_client("web", |client| client["backchannel_logout_uri"] = json!("https://rp.example/bye")).await;
+    let mut here = server.browser();
+    let page = here.authorize(&Authorize::web()).await;
+    here.login(&page, "alice", PASSWORD, true).await;
+    let mut passwords = [PASSWORD, NEW];
+    for round in 0..12 {
+        let page = here.authorize(&Authorize::web().set("prompt", "consent")).await;
+        let step = here.submit_consent(&page, &["openid"]).await.location().unwrap();
+        let form = here.account("alice").await.field("form");
+        let fields = fields(&form, passwords[0], passwords[1], passwords[1]);
+        let (ended, changed) = futures_util::join!(here.visit(&step), here.submit(&server.url("/account"), &fields));
+        assert_eq!(changed.status, 303, "{round}: {}", changed.body);
+        assert!(ended.status < 500, "{round}: {}", ended.body);
+        assert_ne!(ended.parameter("error").as_deref(), Some("temporarily_unavailable"), "{round}");
+        here.keep(&changed);
+        if let Some(code) = ended.parameter("code") {
+            server.token(&code).await.assert_error(400, "invalid_grant");
+        }
+        passwords.swap(0, 1);
+    }
+}

@@ -230,7 +230,8 @@ impl Store {
     /// Deletes a person with sessions, consents and names; grants are revoked. The id is never given again.
     pub async fn delete_user(&self, id: &Subject, ending: Ending) -> Result<bool> {
         let mut tx = self.begin().await?;
-        // In the order in which consents are revoked.
+        // In the order in which consents are revoked, and after whoever ends a flow at this moment.
+        sql!(&mut tx, execute, "DELETE FROM interactions WHERE subject = $1", id)?;
         sql!(&mut tx, execute, "DELETE FROM consents WHERE subject = $1", id)?;
         end_everything(&mut tx, id, ending).await?;
         sql!(&mut tx, execute, "DELETE FROM forced_subjects WHERE subject = $1", id)?;

@@ -220,3 +220,37 @@ async fn lo_15_a_logout_ends_the_session_that_the_browser_has_by_then() {
     browser = kept;
     assert!(browser.authorize(&Authorize::web()).await.has_field("login_challenge"), "the cookie is worth nothing");
 }
+
+/// A person who is deleted at the moment in which what they allow is to be remembered: neither waits for the other for
+/// ever, and nothing of theirs stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_deleted_while_a_consent_is_remembered_leaves_nothing() {
+    let server = Server::start().await;
+    server.change_client("web", |client| client["backchannel_logout_uri"] = json!("https://rp.example/bye")).await;
+    for round in 0..12 {
+        let name = format!("guest{round}");
+        let subject = server.user(&name, json!({}), false).await;
+        let mut browser = server.browser();
+        browser.journey(&Authorize::web(), &name).await;
+        let page = browser.authorize(&Authorize::web().set("prompt", "consent")).await;
+        let challenge = page.field("consent_challenge");
+        let fields = [
+            ("consent_challenge", challenge.as_str()),
+            ("action", "accept"),
+            ("remember", "true"),
+            ("grant_scope", "openid"),
+        ];
+        let step = browser.post(&server.url("/consent"), &fields).await.location().unwrap();
+        let path = format!("/users/{subject}");
+        let deleted = server.admin(reqwest::Method::DELETE, &path, None);
+        let (ended, deleted) = futures_util::join!(browser.visit(&step), deleted);
+        assert_eq!(deleted.status, 204, "{round}: {}", deleted.body);
+        assert!(ended.status < 500, "{round}: {}", ended.body);
+        assert_ne!(ended.parameter("error").as_deref(), Some("temporarily_unavailable"), "{round}");
+        for table in ["sessions", "consents", "interactions"] {
+            let left =
+                server.database.column(&format!("SELECT subject FROM {table} WHERE subject = '{subject}'")).await;
+            assert_eq!(left, Vec::<String>::new(), "{round}: {table}");
+        }
+    }
+}

@@ -24,6 +24,7 @@ mod attempts;
 mod audience;
 mod authorization_code;
 mod authorize;
+mod backchannel_delivery;
 mod backchannel_logout;
 mod backchannel_logout_endings;
 mod changed_meanwhile;

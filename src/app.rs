@@ -1,6 +1,9 @@
 //! What every request is served with.
 
+use std::ops::Deref;
 use std::sync::Arc;
+
+use tokio::runtime;
 
 use crate::attempts::Attempts;
 use crate::clock::{Clock, Timestamp};
@@ -16,9 +19,13 @@ use crate::store::audit::Actor;
 use crate::store::client::Client;
 use crate::store::session::Ending;
 
-/// Cheap to clone.
+/// Cheap to clone: every request does, more than once.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+#[derive(Clone)]
+pub struct Parts {
     pub config: Arc<Config>,
     pub store: Store,
     pub keys: Keys,
@@ -32,6 +39,14 @@ pub struct App {
 
 /// As many devices of one person may use up their budget of attempts at once.
 const KNOWN_DEVICES: u32 = 4;
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
 
 /// The bounds on guessing and on hashing.
 pub struct Guard {
@@ -66,7 +81,7 @@ impl App {
     #[must_use]
     pub fn by(&self, name: String, request: Option<String>) -> Self {
         let actor = Actor { name, request, clock: self.clock.clone(), kept: self.config.ttl.admin_event };
-        Self { store: self.store.by(actor), ..self.clone() }
+        Self(Arc::new(Parts { store: self.store.by(actor), ..Parts::clone(&self.0) }))
     }
 
     /// How sessions end.
@@ -78,6 +93,23 @@ impl App {
     /// Opens the store that the configuration names. Fails only where it names one that can not be.
     pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(&config.database).await?;
+        Self::with(store, config, clock)
+    }
+
+    /// The same for a server: what it does in the background, and each of the threads that answer requests.
+    pub async fn open_for_threads(
+        config: Config,
+        clock: Clock,
+        threads: &[runtime::Handle],
+    ) -> anyhow::Result<(Self, Vec<Self>)> {
+        let (store, stores) = Store::open_for_threads(&config.database, threads).await?;
+        let app = Self::with(store, config, clock)?;
+        let of_thread = |store| Self(Arc::new(Parts { store, ..Parts::clone(&app.0) }));
+        let apps = stores.into_iter().map(of_thread).collect();
+        Ok((app, apps))
+    }
+
+    fn with(store: Store, config: Config, clock: Clock) -> anyhow::Result<Self> {
         let limits = &config.limits;
         let guard = Guard {
             passwords: Passwords::new(config.accounts.argon2, limits.password_hashes)?,
@@ -87,7 +119,7 @@ impl App {
             per_address: Attempts::new(limits.login_per_address, limits.login_window),
             registrations: Attempts::new(config.oidc.registration.per_address, config.oidc.registration.window),
         };
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             keys: Keys::new(&config),
             metrics: Metrics::new(clock.now()),
             fetch: Fetch::new(&config.clients)?,
@@ -95,7 +127,7 @@ impl App {
             clock,
             guard: Arc::new(guard),
             config: Arc::new(config),
-        })
+        })))
     }
 }
 

@@ -375,6 +375,8 @@ pub struct Limits {
     pub login_per_address: u32,
     /// `limits.login.window`.
     pub login_window: Duration,
+    /// `limits.threads`: that answer requests; the number of cores unless set.
+    pub threads: usize,
     /// `limits.password_hashes`: argon2 computations at once; the number of cores unless set.
     pub password_hashes: usize,
     /// `limits.body`: bytes of a request body.

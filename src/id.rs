@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use uuid::{ContextV7, Uuid};
 
 use crate::clock::Timestamp;
+use crate::secret::random;
 
 /// A time-ordered UUID (RFC 9562 section 5.7): rows of one hour lie together, which databases reward.
 fn ordered(now: Timestamp) -> Uuid {
-    let (seconds, nanos) = unix(now);
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
+    let millis = u64::try_from(now.millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random()).into_uuid()
 }
 
 /// Seconds, and nanoseconds beyond them.

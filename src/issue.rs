@@ -48,6 +48,8 @@ pub struct Tools {
     form: Form,
     /// What is known of the person, where ID tokens tell it.
     known: Map<String, Value>,
+    /// What the refresh token is to say of the scope's last comparison.
+    compared: Option<u64>,
 }
 
 impl Tools {
@@ -75,7 +77,13 @@ impl Tools {
         };
         let form = Form::of(app, client, now).await?;
         // After all keys are there.
-        Ok(Self { live: app.keys.live()?, id_token, form, known })
+        Ok(Self { live: app.keys.live()?, id_token, form, known, compared: None })
+    }
+
+    /// The grant's scope has been compared with this registered one.
+    #[must_use]
+    pub fn having_compared(self, compared: Option<u64>) -> Self {
+        Self { compared, ..self }
     }
 
     /// Whether an ID token with these claims may be larger than one can be: then it is worth trying before anything is
@@ -112,7 +120,7 @@ pub fn tokens_of_grant(
     let access_token = access_token::of_grant(app, client, tools, &of, now, expires_at)?;
     let refresh_token = grant
         .refresh_expires_at
-        .map(|_| RefreshToken { grant: grant.id, generation, due: grant.due() })
+        .map(|_| RefreshToken { grant: grant.id, generation, due: grant.due(), compared: tools.compared })
         .map(|token| tools.live.sealer.seal_same(Kind::RefreshToken, &token));
     let id_token = match scope.contains("openid") {
         true => {

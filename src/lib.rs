@@ -4,9 +4,9 @@
 //! line here; `tests/it/layers.rs` holds every file to it.
 
 pub mod clock;
+pub mod secret;
 
 pub mod id;
-pub mod secret;
 
 pub mod config;
 

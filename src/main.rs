@@ -1,4 +1,4 @@
-//! The program: reads the command line, starts the runtime, ends with the command's exit status.
+//! The program: reads the command line, starts the runtime (requests have threads of their own, `http::listener::Threads`), ends with the command's exit status.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use hydrant::cli::Cli;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime.block_on(cli.run()),
         Err(error) => {
             eprintln!("error: the runtime can not be started: {error}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
@@ -34,8 +34,8 @@ pub fn public(app: &App, drain: Drain) -> Router {
     let base = page::base(app);
     // Behind a proxy that strips the issuer's path and behind one that does not.
     let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes.clone()).merge(routes) };
-    let discovery = router(discovery(config)).layer(Extension(discovery::document(config)));
-    let routes = routes.merge(cors::public_document(refusing_methods(discovery))).merge(router(probes()));
+    let discovery = cors::public_document(refusing_methods(router(discovery(config))));
+    let routes = routes.merge(discovery).merge(router(probes()));
     finish(app, routes.fallback(no_page), Options::public(config, &app.metrics, drain))
 }
 
@@ -91,12 +91,13 @@ fn pages(config: &Config) -> Vec<Route> {
 
 /// For everybody. These paths have the issuer's path in them where it belongs.
 fn discovery(config: &Config) -> Vec<Route> {
-    well_known_paths(&config.urls.issuer_url).into_iter().map(|path| route(&path, get(discovery::get))).collect()
+    let resource = discovery::resource(config);
+    well_known_paths(&config.urls.issuer_url).into_iter().map(|path| route(&path, resource.clone())).collect()
 }
 
 /// For everybody.
 fn keys() -> Vec<Route> {
-    vec![route(path::JWKS, get(jwks::get))]
+    vec![route(path::JWKS, jwks::resource())]
 }
 
 /// For clients, also those that live in a browser.

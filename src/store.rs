@@ -20,10 +20,12 @@ pub mod replay;
 pub mod revoked_token;
 pub mod session;
 pub mod sweep;
+mod threads;
 pub mod trusted_issuer;
 pub mod user;
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -36,28 +38,43 @@ pub use db::{Error, Result, Tx};
 #[derive(Clone)]
 pub struct Store(Arc<Inner>, Option<Arc<audit::Acting>>);
 
+/// The connections of some threads, and the lanes that lead to them.
 struct Inner {
     db: Db,
     lanes: grant::Lanes,
+    shared: Arc<Shared>,
+}
+
+/// What a process has one of.
+struct Shared {
     clients: client::Memory,
     keys_changed: Notify,
     logout_tokens_due: Notify,
     event_ids: Arc<EventIds>,
+    /// All connections there are.
+    all: Mutex<Vec<Db>>,
+}
+
+impl Deref for Inner {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Store {
     /// Opens the database that `dsn` names. PostgreSQL is not asked for anything yet: it may come up after us.
     pub async fn open(database: &config::Database) -> Result<Self> {
         let db = Db::open(database).await?;
-        let inner = Inner {
-            lanes: grant::Lanes::start(&db),
-            db,
+        let shared = Shared {
             clients: client::Memory::default(),
             keys_changed: Notify::new(),
             logout_tokens_due: Notify::new(),
             event_ids: Arc::default(),
+            all: Mutex::new(vec![db.clone()]),
         };
-        let store = Self(Arc::new(inner), None);
+        let store = Self(Arc::new(Inner { lanes: grant::Lanes::start(&db), db, shared: Arc::new(shared) }), None);
         events::listen(&store);
         Ok(store)
     }
@@ -80,11 +97,15 @@ impl Store {
 
     /// Connections that are open, and of those the idle ones.
     pub fn connections(&self) -> (u32, u32) {
-        self.0.db.connections()
+        self.all().iter().map(Db::connections).fold((0, 0), |(open, idle), one| (open + one.0, idle + one.1))
     }
 
     pub fn max_connections(&self) -> u32 {
-        self.0.db.max_connections()
+        self.all().iter().map(Db::max_connections).sum()
+    }
+
+    fn all(&self) -> Vec<Db> {
+        self.0.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Statements that the database failed in this process so far.
@@ -103,6 +124,8 @@ impl Store {
     }
 
     pub async fn close(&self) {
-        self.0.db.close().await;
+        for db in self.all() {
+            db.close().await;
+        }
     }
 }

@@ -1,19 +1,24 @@
 //! The log: text for people on a terminal, JSON for programs; it never makes a request wait.
 
 use std::io::{self, IsTerminal as _};
-use std::panic;
 use std::time::Duration;
+use std::{fmt, panic};
 
 use anyhow::{Context as _, Result};
+use serde::Serialize;
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{DefaultFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
-use tracing_subscriber::registry::Registry;
+use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use crate::config::{Log, LogFormat};
+use crate::http::admin_access::Caller;
+use crate::http::middleware;
 
 /// Lines that wait while the sink is slow. When they are this many, new ones are dropped and counted.
 const QUEUE: usize = 16 * 1024;
@@ -68,8 +73,49 @@ where
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).parse_lossy(directives);
     let filter = filter.and(filter_fn(hides_the_wire));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(ansi);
-    let lines = if json { lines.json().flatten_event(true).with_span_list(false).boxed() } else { lines.boxed() };
+    let lines = match json {
+        true => lines.json().flatten_event(true).with_span_list(false).map_event_format(OfRequest).boxed(),
+        false => lines.fmt_fields(OfRequest(DefaultFields::new())).boxed(),
+    };
     Box::new(Registry::default().with(lines.with_filter(filter)))
+}
+
+/// What says of each line which request it is about: in JSON as a span of `tracing` would be, in text behind its fields.
+struct OfRequest<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for OfRequest<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Some(request) = middleware::current() else { return self.0.format_event(ctx, writer, event) };
+        let mut line = String::with_capacity(512);
+        self.0.format_event(ctx, Writer::new(&mut line), event)?;
+        let Some(object) = line.trim_end().strip_suffix('}') else { return writer.write_str(&line) };
+        let span =
+            Span { name: "request", id: request.id.as_str(), admin: request.caller.as_ref().map(Caller::as_str) };
+        let span = serde_json::to_string(&span).map_err(|_| fmt::Error)?;
+        writeln!(writer, "{object},\"span\":{span}}}")
+    }
+}
+
+#[derive(Serialize)]
+struct Span<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<&'a str>,
+    id: &'a str,
+    name: &'a str,
+}
+
+impl<'a, F: for<'w> FormatFields<'w>> FormatFields<'a> for OfRequest<F> {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'a>, fields: R) -> fmt::Result {
+        let Some(request) = middleware::current() else { return self.0.format_fields(writer, fields) };
+        self.0.format_fields(writer.by_ref(), fields)?;
+        write!(writer, " request={}", request.id.as_str())?;
+        request.caller.as_ref().map_or(Ok(()), |caller| write!(writer, " admin={}", caller.as_str()))
+    }
 }
 
 fn hides_the_wire(metadata: &Metadata<'_>) -> bool {

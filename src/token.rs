@@ -15,6 +15,7 @@ use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
 use crate::store::client::Client;
 use crate::store::grant::LiveGrant;
+use crate::store::revoked_token::TokenCheck;
 
 /// A token that is alive.
 #[derive(Debug)]
@@ -108,12 +109,14 @@ pub async fn access(app: &App, text: &str) -> Result<Option<Active>> {
             }))
         }
         AccessToken::Client { id, client, scope, audience, issued_at, expires_at, .. } => {
-            let live = app.store.client_token_is_live(&client, issued_at, &id.to_string()).await?;
+            let live =
+                app.store.token_is_live(TokenCheck { id, client: client.clone(), subject: None, issued_at }).await?;
             Ok(live.then_some(Active::Client { client, subject: None, scope, audience, issued_at, expires_at, ext }))
         }
         AccessToken::Asserted { id, client, subject, scope, audience, issued_at, expires_at, .. } => {
-            let live = app.store.asserted_token_is_live(&client, &subject, issued_at, &id.to_string()).await?;
             let subject = Some(subject);
+            let check = TokenCheck { id, client: client.clone(), subject: subject.clone(), issued_at };
+            let live = app.store.token_is_live(check).await?;
             Ok(live.then_some(Active::Client { client, subject, scope, audience, issued_at, expires_at, ext }))
         }
     }

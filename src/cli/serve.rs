@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use axum::Router;
 use clap::ValueEnum;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -11,7 +12,7 @@ use super::Misuse;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::listener::{self, Address, Drain};
+use crate::http::listener::{self, Address, Drain, Threads};
 use crate::store::migration::Schema;
 use crate::{backchannel_logout, client_secret, keys, router};
 
@@ -66,6 +67,7 @@ pub struct Running {
     preparation: JoinHandle<Result<()>>,
     background: JoinSet<()>,
     ready: watch::Receiver<bool>,
+    threads: Threads,
 }
 
 /// Opens both ports and goes on to bring up what is behind them. Fails where a port or the database's name is no good;
@@ -75,11 +77,16 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     // The ports come first: where one is taken, nothing has touched the database.
     let public = listener::bind("public", &config.serve.public, &config.limits).await?;
     let admin = listener::bind("admin", &config.serve.admin, &config.limits).await?;
-    let app = App::open(config, clock).await?;
+    let threads = Threads::start(config.limits.threads).context("the threads for requests can not be started")?;
+    let runtimes: Vec<_> = threads.runtimes().cloned().collect();
+    let (app, apps) = App::open_for_threads(config, clock, &runtimes).await?;
     let (public_address, admin_address) = (public.address().clone(), admin.address().clone());
     let mut servers = JoinSet::new();
-    servers.spawn(public.serve(router::public(&app, drain.clone()), drain.clone()));
-    servers.spawn(admin.serve(router::admin(&app, drain.clone()), drain.clone()));
+    let on_each = |router: fn(&App, Drain) -> Router| -> Vec<_> {
+        runtimes.iter().cloned().zip(apps.iter().map(|app| router(app, drain.clone()))).collect()
+    };
+    servers.spawn(public.serve(on_each(router::public), drain.clone()));
+    servers.spawn(admin.serve(on_each(router::admin), drain.clone()));
     let (announce, ready) = watch::channel(false);
     let preparation = tokio::spawn(prepare(app.clone(), announce));
     let mut background = JoinSet::new();
@@ -88,7 +95,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
     let (mut first, mut second, mut third, mut fourth) = (ready.clone(), ready.clone(), ready.clone(), ready.clone());
     background.spawn(async move {
         if first.wait_for(|ready| *ready).await.is_ok() {
-            follower.keys.follow(follower.store, follower.clock).await;
+            follower.keys.clone().follow(follower.store.clone(), follower.clock.clone()).await;
         }
     });
     background.spawn(async move {
@@ -106,7 +113,17 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running> {
             backchannel_logout::deliver(messenger).await;
         }
     });
-    Ok(Running { public: public_address, admin: admin_address, app, drain, servers, preparation, background, ready })
+    Ok(Running {
+        public: public_address,
+        admin: admin_address,
+        app,
+        drain,
+        servers,
+        preparation,
+        background,
+        ready,
+        threads,
+    })
 }
 
 impl Running {
@@ -159,6 +176,7 @@ impl Running {
         self.preparation.abort();
         self.background.shutdown().await;
         self.app.store.close().await;
+        self.threads.stop().await;
     }
 }
 

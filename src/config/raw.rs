@@ -353,6 +353,8 @@ pub struct Rotation {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct Limits {
     pub login: LoginLimits,
+    /// Threads that answer requests; the number of cores unless set.
+    pub threads: Setting<Option<usize>>,
     /// Password computations at once; the number of cores unless set.
     pub password_hashes: Setting<Option<usize>>,
     /// Bytes of a request body.

@@ -323,10 +323,14 @@ fn limits(raw: &raw::Limits, check: &mut Check) -> Limits {
     let password_hashes = check.read(&raw.password_hashes).unwrap_or(cores);
     let some = (1..=1024).contains(&password_hashes);
     check.rule(some, &raw.password_hashes, "must be from 1 to 1024", "leave it out for the number of cores");
+    let threads = check.read(&raw.threads).unwrap_or(cores.min(1024));
+    let some = (1..=1024).contains(&threads);
+    check.rule(some, &raw.threads, "must be from 1 to 1024", "leave it out for the number of cores");
     Limits {
         login_per_account: number(check, &raw.login.per_account, 1, 10_000),
         login_per_address: number(check, &raw.login.per_address, 1, 1_000_000),
         login_window: lasts(check, &raw.login.window, SECOND, DAY),
+        threads,
         password_hashes,
         body: number(check, &raw.body, 4096, 16 * 1024 * 1024),
         header_read_timeout: lasts(check, &raw.header_read_timeout, SECOND, 5 * MINUTE),

@@ -1,18 +1,18 @@
 //! Discovery: OpenID Connect Discovery section 4, RFC 8414 section 3.
 
-use axum::extract::Extension;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use std::sync::Arc;
 
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+
+use crate::app::App;
 use crate::config::Config;
 use crate::http::document::Document;
 use crate::oauth::server_metadata::ServerMetadata;
 
 /// The document, made once: it is what the configuration enables.
-pub fn document(config: &Config) -> Document {
-    Document::of(&ServerMetadata::of(config), config.keys.max_age)
-}
-
-pub async fn get(headers: HeaderMap, Extension(document): Extension<Document>) -> Response {
-    document.answer(&headers)
+pub fn resource(config: &Config) -> MethodRouter<App> {
+    let document = Arc::new(Document::of(&ServerMetadata::of(config), config.keys.max_age));
+    get(async move |request: Request| -> Response { document.answer(request.headers()) })
 }

@@ -12,6 +12,7 @@ use crate::oauth::scope::{self, Scope};
 use crate::oauth::token::{RefreshToken, TokenResponse};
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
+use crate::secret::sha256;
 use crate::store::client::Client;
 use crate::store::grant::{Grant, Rotation};
 use crate::{token, token_hook};
@@ -22,7 +23,8 @@ const SKEW: Duration = Duration::from_mins(1);
 pub async fn refresh(app: &App, client: &Client, form: &Params, id: &str) -> Result<TokenResponse> {
     let presented = form.require("refresh_token")?;
     let mut now = app.clock.now();
-    let Some(RefreshToken { grant, generation, due }) = token::open(app, Kind::RefreshToken, presented).await? else {
+    let opened = token::open(app, Kind::RefreshToken, presented).await?;
+    let Some(RefreshToken { grant, generation, due, compared }) = opened else {
         return Err(ErrorCode::InvalidGrant.because("The refresh token is not known."));
     };
     let tools = Tools::of(app, client, grant, due, now).await?;
@@ -30,11 +32,18 @@ pub async fn refresh(app: &App, client: &Client, form: &Params, id: &str) -> Res
     // A grant's scope and a client's registration were compared when the grant was made. They are compared again only
     // where one may have changed (by another replica's clock, perhaps) or less is asked for; then, and before the token
     // is spent.
-    if (asked.is_some() || client.updated_at + SKEW >= grant.made_at())
+    let registered = registered_scope(app, client);
+    let is_compared = compared == Some(registered) || client.updated_at + SKEW < grant.made_at();
+    let mut compared = compared.filter(|_| is_compared);
+    if (asked.is_some() || !is_compared)
         && let Some(row) = app.store.live_grant(grant, now).await?.filter(|row| row.client_id == client.id)
     {
         check_scope(app, client, &row.scope, asked.as_ref())?;
+        if asked.is_none() {
+            compared = Some(registered);
+        }
     }
+    let tools = tools.having_compared(compared);
     let audience = super::narrowed_audience(app, client, grant, form, now).await?;
     let rotation_at = |now, claims| {
         let refresh_expires_at = issue::refresh_expires_at(app, client, GrantType::RefreshToken, now);
@@ -73,6 +82,13 @@ pub async fn refresh(app: &App, client: &Client, form: &Params, id: &str) -> Res
     };
     let narrowed = Narrowed { scope: asked.filter(|asked| *asked != row.scope), audience };
     issue::tokens_of_grant(app, client, &tools, &row, GrantType::RefreshToken, narrowed, now)
+}
+
+/// Tells one registered scope, and the way to read it, from another.
+fn registered_scope(app: &App, client: &Client) -> u64 {
+    let registered = client.metadata().scope(&app.config.oidc.default_scope);
+    let digest = sha256(format!("{:?} {registered}", app.config.strategies.scope).as_bytes());
+    u64::from_le_bytes(std::array::from_fn(|at| digest[at]))
 }
 
 /// A scope may narrow, never widen; and what the client has lost since can not be refreshed. The token stays unspent.

@@ -5,15 +5,21 @@
 
 mod origins;
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use futures_util::future::BoxFuture;
+use axum::routing::Route;
+use axum::routing::future::RouteFuture;
+use futures_util::TryFutureExt as _;
+use futures_util::future::{self, BoxFuture, Either, MapOk, Ready};
+use tower::{Layer, Service};
 
 pub use self::origins::Origins;
 use crate::config;
@@ -88,20 +94,55 @@ impl Policy {
 
 /// Documents that are public anyway (discovery, JWKS): any page may read them, without credentials.
 pub fn public_document<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router.layer(from_fn(async |request: Request, next: Next| {
-        let preflight = is_preflight(request.method(), request.headers());
-        let mut response = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        if preflight {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
-            headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
-        } else {
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+    router.layer(Publish)
+}
+
+#[derive(Clone)]
+struct Publish;
+
+impl Layer<Route> for Publish {
+    type Service = Published;
+
+    fn layer(&self, route: Route) -> Published {
+        Published(route)
+    }
+}
+
+#[derive(Clone)]
+struct Published(Route);
+
+impl Service<Request> for Published {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Either<Ready<Result<Response, Infallible>>, MapOk<RouteFuture<Infallible>, fn(Response) -> Response>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.0, cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        if is_preflight(request.method(), request.headers()) {
+            return Either::Left(future::ready(Ok(any_may_ask())));
         }
-        response
-    }))
+        Either::Right(self.0.call(request).map_ok(any_may_read as fn(Response) -> Response))
+    }
+}
+
+fn any_may_ask() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
+    response
+}
+
+fn any_may_read(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+    response
 }
 
 /// Where a policy is applied, no route sees one of these.

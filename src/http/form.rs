@@ -29,7 +29,12 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 
 /// The parameters of a form that has each at most once.
 pub async fn unrepeated<S: Send + Sync>(request: Request, state: &S) -> Result<Form> {
-    let params = read(request, state).await?;
+    check_form(request.headers())?;
+    unrepeated_body(request, state).await
+}
+
+async fn unrepeated_body<S: Send + Sync>(request: Request, state: &S) -> Result<Form> {
+    let params = body(request, state).await?;
     if params.repeated().is_some() {
         return Err(ErrorCode::InvalidRequest.because("A parameter is given more than once."));
     }
@@ -38,11 +43,20 @@ pub async fn unrepeated<S: Send + Sync>(request: Request, state: &S) -> Result<F
 
 /// The parameters of a form, whether or not one is repeated.
 pub async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Params> {
-    if !is_form(request.headers()) {
-        return Err(ErrorCode::InvalidRequest.because("The Content-Type must be application/x-www-form-urlencoded."));
-    }
+    check_form(request.headers())?;
+    body(request, state).await
+}
+
+async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Params> {
     let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable_body(&error))?;
     Params::parse(&bytes)
+}
+
+fn check_form(headers: &HeaderMap) -> Result<()> {
+    if is_form(headers) {
+        return Ok(());
+    }
+    Err(ErrorCode::InvalidRequest.because("The Content-Type must be application/x-www-form-urlencoded."))
 }
 
 /// The media type, and no charset but UTF-8.
@@ -72,10 +86,11 @@ impl FromRequest<App> for Authenticated {
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(&mut parts, app).await;
-        let headers = parts.headers.clone();
+        let headers = std::mem::take(&mut parts.headers);
         let request = Request::from_parts(parts, body);
         let refuse = |error: crate::oauth::Error| JsonError(error).into_response();
-        let Form(form) = unrepeated(request, app).await.map_err(refuse)?;
+        check_form(&headers).map_err(refuse)?;
+        let Form(form) = unrepeated_body(request, app).await.map_err(refuse)?;
         let presented = presented(&headers, &form).map_err(refuse)?;
         match client_auth::authenticate(app, &presented, address).await {
             Ok(client) => Ok(Self { client, form }),

@@ -40,6 +40,8 @@ const INSECURE: Refusal = Refusal::new(
 pub struct Hosts {
     /// Host in lower case and its port.
     names: Vec<(String, u16)>,
+    /// The same as nearly every client writes it.
+    written: Vec<String>,
     others: Others,
 }
 
@@ -57,7 +59,7 @@ impl Hosts {
     pub fn public(urls: &config::Urls, dev: bool) -> Self {
         let public = Url::parse(&urls.public).ok();
         let names = [Some(&urls.issuer_url), public.as_ref()].into_iter().flatten().filter_map(authority_of).collect();
-        Self { names, others: if dev { Others::Loopback } else { Others::None } }
+        Self::new(names, if dev { Others::Loopback } else { Others::None })
     }
 
     /// The admin port: loopback names and the address it is bound to. Bound to every address, or behind a unix socket, it
@@ -65,12 +67,20 @@ impl Hosts {
     /// rebinding page can not have.
     pub fn admin(listener: &config::Listener) -> Self {
         match listener.host {
-            config::Host::Socket(_) => Self { names: Vec::new(), others: Others::Private },
+            config::Host::Socket(_) => Self::new(Vec::new(), Others::Private),
             config::Host::Ip(host) => {
                 let others = if host.is_unspecified() { Others::Private } else { Others::Loopback };
-                Self { names: vec![(bracketed(host), listener.port)], others }
+                Self::new(vec![(bracketed(host), listener.port)], others)
             }
         }
+    }
+
+    fn new(names: Vec<(String, u16)>, others: Others) -> Self {
+        let written = names.iter().map(|(name, port)| match port {
+            80 | 443 => name.clone(),
+            port => format!("{name}:{port}"),
+        });
+        Self { written: written.collect(), names, others }
     }
 
     /// 400 for a request that names no host, several, or nonsense; 421 for one that names another.
@@ -79,6 +89,10 @@ impl Hosts {
         let host = hosts.next();
         if hosts.next().is_some() {
             return Err(Refusal::bad_request("The request has more than one Host header."));
+        }
+        let is_ours = |host: &HeaderValue| self.written.iter().any(|written| written.as_bytes() == host.as_bytes());
+        if parts.uri.authority().is_none() && host.is_some_and(is_ours) {
+            return Ok(());
         }
         let host = match host {
             None => None,

@@ -1,29 +1,34 @@
 //! A port: TCP, TLS or a unix socket, with a bound on everything that a client can make the server wait for (RFC 9112, RFC 9113).
 
+mod arrival;
 mod connection;
 mod drain;
 mod socket;
+mod threads;
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
-use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
 use anyhow::{Result, anyhow};
 use axum::Router;
-use axum_server::accept::{Accept, DefaultAcceptor, NoDelayAcceptor};
+use axum_server::accept::DefaultAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
-use axum_server::{Address as Kind, Handle, Server};
-use tokio::io::{AsyncRead, AsyncWrite};
+use axum_server::{Handle, Server};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::runtime;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::connection::{Patience, Patient, Serving, Welcome};
+use self::arrival::{Accepting, Arrival, Arrivals, Carried, Way, way};
+use self::connection::{Patience, Patient, Welcome};
 pub use self::drain::Drain;
-use super::client_address::Peer;
+pub use self::threads::Threads;
 use super::tls::Certificate;
 use crate::config;
 
@@ -35,6 +40,9 @@ const MAX_HEAD: usize = 32 * 1024;
 
 /// After the first signal: how long we still accept, so that a load balancer has time to see the readiness probe fail.
 const MAX_GRACE: Duration = Duration::from_secs(1);
+
+/// How long the accept loop rests after an error, which the next call would only meet again.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// The accept loop meets the same error again and again (no file descriptors left): the log says so this often.
 const ACCEPT_WARNINGS_EVERY: Duration = Duration::from_secs(10);
@@ -109,20 +117,19 @@ impl Bound {
         &self.address
     }
 
-    /// Serves until `drain` says otherwise; returns when the last connection has ended, or had to.
+    /// Serves until `drain` says otherwise; returns when the last connection has ended, or had to. Each runtime serves its
+    /// share of the connections with an application of its own.
     ///
     /// Over TLS the client picks HTTP/1.1 or HTTP/2 by ALPN. The plain port speaks HTTP/1.1 only: HTTP/2 without TLS is
     /// what request smuggling through proxies is made of.
-    pub async fn serve(self, app: Router, drain: Drain) -> io::Result<()> {
+    pub async fn serve(self, apps: Vec<(runtime::Handle, Router)>, drain: Drain) -> io::Result<()> {
         let Self { name, address, socket, certificate, limits } = self;
         let scheme = if certificate.is_some() { "https" } else { "http" };
         tracing::info!(port = name, %address, scheme, "listening");
-        let port = Port { name, certificate, limits, app, drain };
+        let port = Port { name, certificate, limits, apps, drain };
         match socket {
-            Socket::Tcp(socket) => port.serve(Server::<SocketAddr>::from_listener(socket), NoDelayAcceptor, None).await,
-            Socket::Unix(own, socket) => {
-                port.serve(Server::<UnixAddr>::from_listener(socket), DefaultAcceptor, Some(own)).await
-            }
+            Socket::Tcp(socket) => port.serve(socket, None).await,
+            Socket::Unix(own, socket) => port.serve(socket, Some(own)).await,
         }
     }
 }
@@ -132,100 +139,154 @@ struct Port {
     name: &'static str,
     certificate: Option<Certificate>,
     limits: config::Limits,
-    app: Router,
+    apps: Vec<(runtime::Handle, Router)>,
     drain: Drain,
 }
 
 impl Port {
-    /// `plain` is how a connection begins before TLS, if there is TLS.
-    async fn serve<K, P>(self, mut server: Server<K>, plain: P, file: Option<socket::Own>) -> io::Result<()>
-    where
-        K: Kind + Into<Peer> + fmt::Debug + Send + Sync + 'static,
-        K::Stream: Send + 'static,
-        P: Accept<K::Stream, Serving, Service = Serving> + Clone + Send + Sync + 'static,
-        P::Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        P::Future: Send + 'static,
-    {
-        let limits = &self.limits;
-        bound_protocols(&mut server, limits);
-        let handle = Handle::new();
-        let permits = Arc::new(Semaphore::new(limits.connections));
+    async fn serve<L: Accepting>(self, socket: L, file: Option<socket::Own>) -> io::Result<()> {
+        let Self { name, certificate, limits, apps, drain } = self;
         let patience = Patience { first_request: limits.header_read_timeout, idle: limits.idle_timeout };
-        let welcome = Welcome { app: self.app, permits: Arc::clone(&permits), patience };
-        let server = server.handle(handle.clone()).accept_error_handler(log_failed_accepts(self.name));
-        let closing = close(handle, permits, limits.drain_timeout, self.drain, file);
-        match self.certificate {
+        let mut servers = JoinSet::new();
+        let (mut ways, mut handles) = (Vec::new(), Vec::new());
+        for (runtime, app) in apps {
+            let (way, arrivals) = way();
+            let handle = Handle::new();
+            let one = One { name, limits: &limits, welcome: Welcome { app, patience }, handle: handle.clone() };
+            one.start(certificate.as_ref(), arrivals, &runtime, &mut servers);
+            ways.push(way);
+            handles.push(handle);
+        }
+        let serving = async {
+            while let Some(ended) = servers.join_next().await {
+                ended.map_err(io::Error::other)??;
+            }
+            Ok(())
+        };
+        let ending = async {
+            let cut_at = tokio::select! {
+                never = accept(name, &socket, limits.connections, &ways) => match never {},
+                cut_at = grace(&drain, limits.drain_timeout) => cut_at,
+            };
+            // While the socket is open: a server that comes after us may have made its own file by the time we have ended.
+            drop(file);
+            drop(socket);
+            end(&handles, cut_at, &drain).await;
+        };
+        let kept_fresh = async {
+            match certificate {
+                Some(certificate) => certificate.keep_fresh().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            ended = serving => ended,
+            () = ending => Ok(()),
+            never = kept_fresh => match never {},
+        }
+    }
+}
+
+/// The server of one thread.
+struct One<'a, S: Carried> {
+    name: &'static str,
+    limits: &'a config::Limits,
+    welcome: Welcome,
+    handle: Handle<Arrival<S>>,
+}
+
+impl<S: Carried> One<'_, S> {
+    fn start(
+        self,
+        certificate: Option<&Certificate>,
+        arrivals: Arrivals<S>,
+        runtime: &runtime::Handle,
+        servers: &mut JoinSet<io::Result<()>>,
+    ) {
+        let mut server = Server::<Arrival<S>>::from_listener(arrivals);
+        bound_protocols(&mut server);
+        let server = server.handle(self.handle).accept_error_handler(log_failed_handshakes(self.name));
+        match certificate {
             None => {
-                let server = server.acceptor(Patient(plain)).http1_only();
-                tokio::select! {
-                    ended = server.serve(welcome) => ended,
-                    () = closing => Ok(()),
-                }
+                let server = server.acceptor(Patient(DefaultAcceptor)).http1_only();
+                servers.spawn_on(server.serve(self.welcome), runtime);
             }
             Some(certificate) => {
-                let acceptor = RustlsAcceptor::new(certificate.config())
-                    .handshake_timeout(limits.header_read_timeout)
-                    .acceptor(plain);
-                let server = server.acceptor(Patient(acceptor));
-                tokio::select! {
-                    ended = server.serve(welcome) => ended,
-                    () = closing => Ok(()),
-                    never = certificate.keep_fresh() => match never {},
-                }
+                let acceptor =
+                    RustlsAcceptor::new(certificate.config()).handshake_timeout(self.limits.header_read_timeout);
+                servers.spawn_on(server.acceptor(Patient(acceptor)).serve(self.welcome), runtime);
             }
         }
     }
 }
 
-fn bound_protocols<K: Kind>(server: &mut Server<K>, limits: &config::Limits) {
+fn bound_protocols<S: Carried>(server: &mut Server<Arrival<S>>) {
     let builder = server.http_builder();
-    // hyper's timer runs from the end of the last answer on, so for all but the first request it is the idle time.
-    builder.http1().max_buf_size(MAX_HEAD).header_read_timeout(limits.idle_timeout);
+    // Who has said all and listens is answered; that a client has gone shows when it is written to.
+    builder.http1().max_buf_size(MAX_HEAD).half_close(true);
     builder.http2().max_concurrent_streams(100).max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX));
 }
 
-/// Ends a port in three steps: stop accepting, let requests finish, cut.
-async fn close<K: Kind>(
-    handle: Handle<K>,
-    permits: Arc<Semaphore>,
-    drain_timeout: Duration,
-    drain: Drain,
-    file: Option<socket::Own>,
-) {
+/// Accepts connections, as many as may be open, and gives each to the thread that has the fewest.
+async fn accept<L: Accepting>(
+    name: &'static str,
+    socket: &L,
+    connections: usize,
+    ways: &[Way<L::Stream>],
+) -> Infallible {
+    let permits = Arc::new(Semaphore::new(connections));
+    let mut told = None::<Instant>;
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return pending().await };
+        let accepted = async {
+            let (stream, peer) = socket.accept().await?;
+            match ways.iter().min_by_key(|way| way.load()) {
+                Some(way) => way.send(stream, peer, permit).await,
+                None => Ok(()),
+            }
+        };
+        let Err(why) = accepted.await else { continue };
+        if told.is_none_or(|told| told.elapsed() >= ACCEPT_WARNINGS_EVERY) {
+            told = Some(Instant::now());
+            tracing::warn!(port = name, error = %why, "can not accept connections; trying again");
+        }
+        sleep(ACCEPT_REST).await;
+    }
+}
+
+/// From the first signal on connections are accepted for a little longer. When the rest is to be cut.
+async fn grace(drain: &Drain, drain_timeout: Duration) -> Instant {
     drain.draining().await;
     let cut_at = Instant::now() + drain_timeout;
     tokio::select! {
         () = sleep(MAX_GRACE.min(drain_timeout / 4)) => {}
         () = drain.ended() => {}
     }
-    // An accept loop that waits for a permit would not hear of it, and keep the socket open.
-    permits.close();
-    // While the socket is open: a server that comes after us may have made its own file by the time we have ended.
-    drop(file);
-    handle.graceful_shutdown(None);
+    cut_at
+}
+
+/// Lets requests finish, then cuts.
+async fn end<S: Carried>(servers: &[Handle<Arrival<S>>], cut_at: Instant, drain: &Drain) {
+    for server in servers {
+        server.graceful_shutdown(None);
+    }
     tokio::select! {
         () = sleep_until(cut_at) => tracing::warn!("requests were still running at the end of limits.drain_timeout"),
         () = drain.ended() => {}
     }
-    handle.shutdown();
+    for server in servers {
+        server.shutdown();
+    }
     sleep(Duration::from_millis(100)).await;
 }
 
-/// Without a peer it is the accept loop itself that fails; with one, a handshake that nobody needs to hear of.
-fn log_failed_accepts<K: fmt::Debug>(
+/// Nobody needs to hear of them.
+fn log_failed_handshakes<S>(
     name: &'static str,
-) -> impl Fn(Option<&K>, &io::Error) + Send + Sync + use<K> + 'static {
-    let last = Mutex::new(None::<Instant>);
-    move |peer, why| {
-        if let Some(peer) = peer {
-            tracing::debug!(port = name, ?peer, error = %why, "a connection did not come about");
-            return;
-        }
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(|last| last.elapsed() >= ACCEPT_WARNINGS_EVERY) {
-            *last = Some(Instant::now());
-            tracing::warn!(port = name, error = %why, "can not accept connections; trying again");
-        }
+) -> impl Fn(Option<&Arrival<S>>, &io::Error) + Send + Sync + use<S> + 'static {
+    move |arrival, why| {
+        let peer = arrival.map(|arrival| arrival.peer);
+        tracing::debug!(port = name, ?peer, error = %why, "a connection did not come about");
     }
 }
 

@@ -6,24 +6,30 @@ mod request_log;
 pub(in crate::http) mod samples;
 #[cfg(test)]
 mod tests;
+mod within;
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Once};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::Route;
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http_body_util::Limited;
-use tracing::Instrument as _;
+use tower::{Layer, Service};
 
 pub use self::request_id::{RequestId, X_REQUEST_ID};
 use self::request_log::RequestLog;
+pub use self::within::current;
+use self::within::{Current, within};
 use super::admin_access::{self, Caller, Gate};
 use super::client_address::{self, ClientAddress, Peer};
 use super::cors::{self, Origins};
@@ -186,38 +192,77 @@ impl Options {
 /// Puts the layers around every route and the fallback that `router` has by now: the last thing done to a router.
 pub fn layers<S: Clone + Send + Sync + 'static>(router: Router<S>, options: Options) -> Router<S> {
     // The limit is ours: axum's own would only hold for its extractors.
-    router.layer(DefaultBodyLimit::disable()).layer(from_fn_with_state(Arc::new(options), surround))
+    router.layer(DefaultBodyLimit::disable()).layer(Surround(Arc::new(options)))
 }
 
-async fn surround(State(options): State<Arc<Options>>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let id = RequestId::of(&parts.headers);
-    let peer = client_address::peer(&parts.extensions);
-    let client = ClientAddress::of(peer, &parts.headers, &options.proxies);
-    let silent = options.silent_health && is_health(parts.uri.path());
-    let mut log = RequestLog::start(&options, &parts, client.0, id.clone(), silent);
-    let version = parts.version;
+#[derive(Clone)]
+struct Surround(Arc<Options>);
 
-    let mut response = match options.check(&parts) {
-        Err(REFUSED_METHOD) => ([(header::ALLOW, METHODS)], REFUSED_METHOD).into_response(),
-        Err(refusal) => refusal.into_response(),
-        Ok(caller) => {
-            options.look_for_names(peer, client, parts.uri.path());
-            parts.extensions.insert(client);
-            parts.extensions.insert(id.clone());
-            if let Some(caller) = &caller {
-                parts.extensions.insert(caller.clone());
+impl Layer<Route> for Surround {
+    type Service = Surrounded;
+
+    fn layer(&self, route: Route) -> Surrounded {
+        Surrounded { options: Arc::clone(&self.0), route }
+    }
+}
+
+/// A route with everything around it.
+#[derive(Clone)]
+struct Surrounded {
+    options: Arc<Options>,
+    route: Route,
+}
+
+impl Service<Request> for Surrounded {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request>::poll_ready(&mut self.route, cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let options = Arc::clone(&self.options);
+        let (mut parts, body) = request.into_parts();
+        let id = RequestId::of(&parts.headers);
+        let peer = client_address::peer(&parts.extensions);
+        let client = ClientAddress::of(peer, &parts.headers, &options.proxies);
+        let silent = options.silent_health && is_health(parts.uri.path());
+        let mut log = RequestLog::start(&options, &parts, client.0, id.clone(), silent);
+        let version = parts.version;
+
+        let caller = match options.check(&parts) {
+            Err(refusal) => {
+                let response = match refusal {
+                    REFUSED_METHOD => ([(header::ALLOW, METHODS)], REFUSED_METHOD).into_response(),
+                    refusal => refusal.into_response(),
+                };
+                return Box::pin(async move { Ok(finish(&options, &id, version, log, response)) });
             }
-            // For the error page, which shows it: ours from here on, whatever the caller sent.
-            parts.headers.extend(id.header().map(|value| (X_REQUEST_ID, value)));
-            let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
-            let span = tracing::error_span!("request", id = id.as_str(), admin = caller.as_ref().map(Caller::as_str));
-            log.caller = caller;
-            within(&options, next.run(Request::from_parts(parts, body)).instrument(span)).await
+            Ok(caller) => caller,
+        };
+        options.look_for_names(peer, client, parts.uri.path());
+        parts.extensions.insert(client);
+        parts.extensions.insert(id.clone());
+        if let Some(caller) = &caller {
+            parts.extensions.insert(caller.clone());
         }
-    };
-    response = speak_json(response);
-    headers(response.headers_mut(), &options, &id, version);
+        let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
+        log.caller.clone_from(&caller);
+        let answer = self.route.call(Request::from_parts(parts, body));
+        Box::pin(async move {
+            let endpoint = bounded(&options, answer.map(|Ok(response)| response));
+            let response = within(Current { id: id.clone(), caller }, endpoint).await;
+            Ok(finish(&options, &id, version, log, response))
+        })
+    }
+}
+
+/// What every answer gets, and the end of its line in the log.
+fn finish(options: &Options, id: &RequestId, version: Version, log: RequestLog, response: Response) -> Response {
+    let mut response = speak_json(response);
+    headers(response.headers_mut(), options, id, version);
     if response.extensions().get::<Framable>().is_some() {
         response.headers_mut().remove(header::X_FRAME_OPTIONS);
     }
@@ -226,7 +271,7 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
 }
 
 /// A panic is a 500 that says nothing; an endpoint that takes too long is dropped, and with it whatever it waits for.
-async fn within(options: &Options, endpoint: impl Future<Output = Response>) -> Response {
+async fn bounded(options: &Options, endpoint: impl Future<Output = Response>) -> Response {
     match tokio::time::timeout(options.request_timeout, AssertUnwindSafe(endpoint).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
@@ -269,6 +314,7 @@ fn speak_json(response: Response) -> Response {
 }
 
 fn headers(headers: &mut HeaderMap, options: &Options, id: &RequestId, version: Version) {
+    headers.reserve(8);
     let mut unless_set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
@@ -283,9 +329,7 @@ fn headers(headers: &mut HeaderMap, options: &Options, id: &RequestId, version: 
         // RFC 6749 section 5.1 asks for both.
         headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     }
-    if let Some(id) = id.header() {
-        headers.insert(X_REQUEST_ID, id);
-    }
+    headers.insert(X_REQUEST_ID, id.header());
     // RFC 9112 section 9.6; HTTP/2 has GOAWAY instead.
     if options.drain.is_draining() && version <= Version::HTTP_11 {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

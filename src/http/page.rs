@@ -6,7 +6,7 @@ use maud::Markup;
 use url::Url;
 
 use super::answer::{self, JsonError};
-use super::middleware::X_REQUEST_ID;
+use super::middleware;
 use crate::app::App;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::store::client::Client;
@@ -109,11 +109,12 @@ pub fn fault_before(app: &App, headers: &HeaderMap, error: Error, continue_url: 
             .append_pair("error_description", &error.description);
         return see_other(url.as_str());
     }
+    let request = middleware::current();
     let fault = ui::error::Fault {
         status: error.status,
         code: error.code.as_str(),
         message: &error.description,
-        request_id: headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()),
+        request_id: request.as_ref().map(|request| request.id.as_str()),
         continue_url,
         retry: error.status == 503,
     };

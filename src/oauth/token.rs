@@ -57,7 +57,7 @@ pub enum AccessToken {
 
 /// A payload says nothing of its length: where it ends before its last field, that one is not there.
 #[expect(clippy::unnecessary_wraps, reason = "serde asks for a Result")]
-fn or_end<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+fn or_end<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Ok(Option::deserialize(from).unwrap_or_default())
 }
 
@@ -100,6 +100,10 @@ pub struct RefreshToken {
     pub grant: GrantId,
     pub generation: i64,
     pub due: Due,
+    /// Which registered scope the grant's was last compared with: while the client's is the same, there is no need to compare
+    /// again. The last, and left out where there is none, as above.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "or_end")]
+    pub compared: Option<u64>,
 }
 
 /// An authorization code.
@@ -169,6 +173,15 @@ mod tests {
             let bytes = postcard::to_allocvec(&token).unwrap();
             assert_eq!(postcard::take_from_bytes(&bytes).unwrap(), (token, &[][..]));
         }
+        let refresh =
+            |compared| RefreshToken { grant: GrantId::new(now), generation: 7, due: Due::default(), compared };
+        let bytes = |token: &RefreshToken| postcard::to_allocvec(token).unwrap();
+        for compared in [None, Some(u64::MAX)] {
+            let token = refresh(compared);
+            assert_eq!(postcard::take_from_bytes(&bytes(&token)).unwrap(), (token, &[][..]));
+        }
+        let bare = refresh(None);
+        assert_eq!(bytes(&bare), postcard::to_allocvec(&(bare.grant, bare.generation, bare.due)).unwrap());
         assert_eq!(token(None).ext(), None);
         assert_eq!(token(Some(r#"{"tenant":"x"}"#)).ext().unwrap()["tenant"], "x");
     }

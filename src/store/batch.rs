@@ -69,7 +69,10 @@ async fn drive<J: Job>(db: Db, mut waiting: mpsc::Receiver<Waiting<J>>) {
 /// A statement that fails fails for all that went along: it was one transaction, so nothing of it happened, or (the
 /// connection lost on commit) nobody knows. Neither may be answered with a token. What the database asks to try again
 /// is tried again; what one job's data may have caused is run singly, so that the others do not suffer for it.
-async fn answer<J: Job>(db: &Db, group: Vec<Waiting<J>>) {
+///
+/// Rows are spent in the order of their ids, so that two groups of two threads or replicas do not wait for each other.
+async fn answer<J: Job>(db: &Db, mut group: Vec<Waiting<J>>) {
+    group.sort_unstable_by_key(|waiting| waiting.job.spends());
     let (jobs, replies): (Vec<_>, Vec<_>) = group.into_iter().map(|waiting| (waiting.job, waiting.reply)).unzip();
     let mut outcome = J::run(db, &jobs).await;
     for _ in 0..3 {

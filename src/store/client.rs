@@ -238,20 +238,6 @@ impl Store {
             sql!(self, scalar_optional, "SELECT origin FROM client_origins WHERE origin = $1 LIMIT 1", origin)?;
         Ok(found.is_some())
     }
-
-    /// Whether the client is there and its tokens of that time are not cut off: asked of the database, always the truth.
-    pub async fn client_token_is_live(&self, id: &ClientId, issued_at: Timestamp, token: &str) -> Result<bool> {
-        let live: bool = sql!(
-            self,
-            scalar,
-            "SELECT EXISTS (SELECT 1 FROM clients WHERE id = $1 AND tokens_valid_from <= $2)
-                    AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE id = $3)",
-            id,
-            issued_at,
-            token,
-        )?;
-        Ok(live)
-    }
 }
 
 /// `false` where the id is that of a person.

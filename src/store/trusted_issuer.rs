@@ -6,7 +6,7 @@ use super::Store;
 use super::audit::{self, Action};
 use super::db::{Json, Result, row, sql};
 use crate::clock::Timestamp;
-use crate::id::{ClientId, Subject};
+use crate::id::Subject;
 use crate::jose::Jwk;
 use crate::oauth::scope::Scope;
 
@@ -147,28 +147,5 @@ impl Store {
             subject,
         )?;
         Ok(Standing { is_client, is_disabled })
-    }
-
-    /// Whether a token that a client got for this subject is good: the client is there, neither its tokens nor those of a
-    /// user of that id are cut off. Asked of the database, always the truth.
-    pub async fn asserted_token_is_live(
-        &self,
-        client: &ClientId,
-        subject: &Subject,
-        issued_at: Timestamp,
-        token: &str,
-    ) -> Result<bool> {
-        let live: bool = sql!(
-            self,
-            scalar,
-            "SELECT EXISTS (SELECT 1 FROM clients WHERE id = $1 AND tokens_valid_from <= $2)
-                    AND NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE id = $3)
-                    AND NOT EXISTS (SELECT 1 FROM users WHERE id = $4 AND (disabled OR tokens_valid_from > $2))",
-            client,
-            issued_at,
-            token,
-            subject,
-        )?;
-        Ok(live)
     }
 }

@@ -1,11 +1,12 @@
 //! The authorization code grant through HTTP: RFC 6749 section 4.1, RFC 7636.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, dynamic_filter_fn};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use crate::support::{Answer, Authorize, PASSWORD, SECRET, Server, VERIFIER, challenge_of};
 
@@ -319,6 +320,8 @@ impl io::Write for Kept {
     }
 }
 
+static LISTENING: AtomicBool = AtomicBool::new(false);
+
 /// RFC 6819 section 4.4.1.1: nothing that could be presented shows in the log, not even in part, at any level.
 #[tokio::test]
 async fn cp_26_no_secret_shows_in_the_log() {
@@ -329,10 +332,11 @@ async fn cp_26_no_secret_shows_in_the_log() {
     let but_the_wire =
         Targets::new().with_default(LevelFilter::TRACE).with_targets(wire.map(|library| (library, LevelFilter::INFO)));
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
-    // While a process has a single subscriber, tracing lets a statement that is met first on a thread without it stay off.
-    let second = tracing::Dispatch::new(tracing_subscriber::registry());
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(but_the_wire).with(layer));
-    tracing::callsite::rebuild_interest_cache();
+    // The threads of a server log to the one subscriber of the process. Of what other tests say there is nothing to keep.
+    let while_we_listen = dynamic_filter_fn(|_, _| LISTENING.load(Ordering::Relaxed));
+    let lines = tracing_subscriber::registry().with(layer.with_filter(but_the_wire.and(while_we_listen)));
+    tracing::subscriber::set_global_default(lines).expect("this test alone has a subscriber");
+    LISTENING.store(true, Ordering::Relaxed);
 
     let server = Server::start().await;
     let mut browser = server.browser();
@@ -351,7 +355,7 @@ async fn cp_26_no_secret_shows_in_the_log() {
     browser.get(&server.url(&format!("/oauth2/sessions/logout?id_token_hint={hint}"))).await;
     server.get(&format!("/oauth2/token?client_secret={SECRET}")).await;
 
-    drop(second);
+    LISTENING.store(false, Ordering::Relaxed);
     let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("/oauth2/token") && log.contains("replayed"), "nothing was logged: {log}");
     let mut secrets = vec![code, other, tokens.access_token.clone(), tokens.refresh().to_owned(), hint];

@@ -1,14 +1,15 @@
 //! One connection and the server's patience with it.
 //!
-//! hyper times how long headers take, but not a connection that never says a word, an HTTP/2 connection without
+//! hyper would time how long headers take, but not a connection that never says a word, an HTTP/2 connection without
 //! requests, or a client that does not read its answers. So the stream itself knows when to give up.
 
 use std::convert::Infallible;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{self, Context, Poll};
 use std::time::Duration;
 
 use axum::BoxError;
@@ -17,12 +18,12 @@ use axum::body::{Bytes, HttpBody};
 use axum::http::Request;
 use axum::response::Response;
 use axum_server::accept::Accept;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Ready, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::Service;
 
+use super::arrival::{Arrival, Place};
 use crate::http::client_address::Peer;
 
 #[derive(Clone, Copy, Debug)]
@@ -33,30 +34,26 @@ pub(super) struct Patience {
     pub idle: Duration,
 }
 
-/// Gives every connection a permit, or makes the accept loop wait for one.
+/// Makes of a connection what its thread's server serves.
 #[derive(Clone)]
 pub(super) struct Welcome {
     pub app: Router,
-    pub permits: Arc<Semaphore>,
     pub patience: Patience,
 }
 
-impl<P: Into<Peer>> Service<P> for Welcome {
+impl<S> Service<Arrival<S>> for Welcome {
     type Response = Serving;
-    type Error = AcquireError;
-    type Future = BoxFuture<'static, Result<Serving, AcquireError>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Serving, Infallible>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), AcquireError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, peer: P) -> Self::Future {
-        let (welcome, peer) = (self.clone(), peer.into());
-        Box::pin(async move {
-            let permit = welcome.permits.acquire_owned().await?;
-            let connection = Arc::new(Connection::new(welcome.patience, permit));
-            Ok(Serving { app: welcome.app, peer, connection })
-        })
+    fn call(&mut self, arrival: Arrival<S>) -> Self::Future {
+        let Arrival { peer, place, .. } = arrival;
+        let connection = Arc::new(Connection::new(self.patience, place));
+        ready(Ok(Serving { app: self.app.clone(), peer, connection }))
     }
 }
 
@@ -101,18 +98,18 @@ struct Connection {
     /// Milliseconds from `opened` to the end of the last request. Bytes alone do not count: HTTP/2 pings would keep a
     /// connection for ever.
     last: AtomicU64,
-    _permit: OwnedSemaphorePermit,
+    _place: Arc<Place>,
 }
 
 impl Connection {
-    fn new(patience: Patience, permit: OwnedSemaphorePermit) -> Self {
+    fn new(patience: Patience, place: Arc<Place>) -> Self {
         Self {
             patience,
             opened: Instant::now(),
             requests: AtomicUsize::new(0),
             served: AtomicBool::new(false),
             last: AtomicU64::new(0),
-            _permit: permit,
+            _place: place,
         }
     }
 
@@ -177,18 +174,25 @@ pub(super) struct Timed<S> {
     next_byte: Pin<Box<Sleep>>,
     /// Armed while a write waits for the client to read.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Once everything is said: until when we still hear the client out, and how many bytes.
+    farewell: Option<(Pin<Box<Sleep>>, usize)>,
 }
+
+/// A socket that is closed with bytes unread makes the client's system throw away what it has not read either: an answer
+/// that comes before the end of a body (413) would be lost. So what comes is read for a while, and forgotten.
+const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL_BYTES: usize = 16 << 20;
 
 impl<S> Timed<S> {
     fn new(stream: S, connection: Arc<Connection>) -> Self {
         let next_byte = Box::pin(sleep_until(connection.deadline()));
-        Self { stream, connection, next_byte, stalled: None }
+        Self { stream, connection, next_byte, stalled: None, farewell: None }
     }
 
     /// The timer is not moved at every request: when it rings, it looks how long there is really left.
     fn wait_for_bytes(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
-            ready!(self.next_byte.as_mut().poll(cx));
+            task::ready!(self.next_byte.as_mut().poll(cx));
             let deadline = self.connection.deadline();
             if deadline <= Instant::now() {
                 return Poll::Ready(io::ErrorKind::TimedOut.into());
@@ -204,7 +208,7 @@ impl<S> Timed<S> {
         }
         let idle = self.connection.patience.idle;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + idle)));
-        ready!(stalled.as_mut().poll(cx));
+        task::ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -218,7 +222,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(cx, progress)
@@ -245,9 +249,31 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.stream).poll_shutdown(cx) {
-            Poll::Pending => self.written(cx, Poll::Pending),
-            shut @ Poll::Ready(_) => shut,
+        if self.farewell.is_none() {
+            match Pin::new(&mut self.stream).poll_shutdown(cx) {
+                Poll::Pending => return self.written(cx, Poll::Pending),
+                Poll::Ready(Err(why)) => return Poll::Ready(Err(why)),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+        self.hear_out(cx).map(Ok)
+    }
+}
+
+impl<S: AsyncRead + Unpin> Timed<S> {
+    fn hear_out(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (until, bytes) =
+            self.farewell.get_or_insert_with(|| (Box::pin(sleep_until(Instant::now() + FAREWELL)), FAREWELL_BYTES));
+        let mut unread = [MaybeUninit::uninit(); 8 * 1024];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut unread);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() && buffer.filled().len() <= *bytes => {
+                    *bytes -= buffer.filled().len();
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return until.as_mut().poll(cx),
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ impl OpenPort {
         let bound = bind("test", listener, limits).await.unwrap();
         let Address::Ip(address) = *bound.address() else { panic!("no TCP port") };
         let drain = Drain::default();
-        let task = tokio::spawn(bound.serve(app, drain.clone()));
+        let task = tokio::spawn(bound.serve(vec![(runtime::Handle::current(), app)], drain.clone()));
         Self { address, drain, task }
     }
 

@@ -1,10 +1,9 @@
 //! The request's id: the caller's if it is harmless, else ours. It is in the answer and in every log line of the request.
 
-use std::sync::Arc;
-
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 
 use crate::secret::random;
 
@@ -12,25 +11,29 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// An extension of every request. 1 to 64 characters that need no escaping in a log or a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(Arc<str>);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_harmless(id));
-        Self(given.map_or_else(|| URL_SAFE_NO_PAD.encode(random::<12>()).into(), Into::into))
+        Self(headers.get(X_REQUEST_ID).filter(|id| is_harmless(id.as_bytes())).cloned().unwrap_or_else(made))
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.to_str().unwrap_or_default()
     }
 
-    pub(super) fn header(&self) -> Option<HeaderValue> {
-        HeaderValue::from_str(&self.0).ok()
+    pub(super) fn header(&self) -> HeaderValue {
+        self.0.clone()
     }
 }
 
-fn is_harmless(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+fn made() -> HeaderValue {
+    let id = Bytes::from(URL_SAFE_NO_PAD.encode(random::<12>()));
+    HeaderValue::from_maybe_shared(id).expect("base64url is letters, digits, `-` and `_`")
+}
+
+fn is_harmless(id: &[u8]) -> bool {
+    (1..=64).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte))
 }
 
 #[cfg(test)]

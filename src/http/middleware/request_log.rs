@@ -1,6 +1,7 @@
 //! One line a request, and its place in the metrics. Never the query, never a header, never a body: they hold codes, tokens and passwords.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::MatchedPath;
@@ -18,8 +19,8 @@ const CLIENT_WENT_AWAY: u16 = 499;
 const MAX_UNKNOWN_PATH: usize = 128;
 
 /// Writes its line when dropped, so that a request whose client has gone has one too.
-pub(super) struct RequestLog<'a> {
-    options: &'a Options,
+pub(super) struct RequestLog {
+    options: Arc<Options>,
     method: Method,
     route: Route,
     client: IpAddr,
@@ -38,15 +39,15 @@ enum Route {
     Unknown(String),
 }
 
-impl<'a> RequestLog<'a> {
-    pub(super) fn start(options: &'a Options, parts: &Parts, client: IpAddr, id: RequestId, silent: bool) -> Self {
+impl RequestLog {
+    pub(super) fn start(options: &Arc<Options>, parts: &Parts, client: IpAddr, id: RequestId, silent: bool) -> Self {
         let route = match parts.extensions.get::<MatchedPath>() {
             Some(matched) => Route::Known(matched.clone()),
             None => Route::Unknown(parts.uri.path().chars().take(MAX_UNKNOWN_PATH).collect()),
         };
         let method = parts.method.clone();
         Self {
-            options,
+            options: Arc::clone(options),
             method,
             route,
             client,
@@ -65,7 +66,7 @@ impl<'a> RequestLog<'a> {
     }
 }
 
-impl Drop for RequestLog<'_> {
+impl Drop for RequestLog {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         let route = match &self.route {

@@ -59,6 +59,7 @@ pub(in crate::http) fn limits() -> Limits {
         login_per_account: 10,
         login_per_address: 10,
         login_window: Duration::from_mins(1),
+        threads: 1,
         password_hashes: 2,
         body: 1024,
         header_read_timeout: Duration::from_millis(300),

@@ -3,36 +3,64 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Postgres, Sqlite};
+use sqlx::{ColumnIndex, Decode, FromRow, Postgres, Row, Sqlite, Type};
 
 use super::{CodeClaim, Grant, LiveGrant, Rotation};
 use crate::clock::Timestamp;
 use crate::id::GrantId;
 use crate::store::batch::{Job, Lane};
 use crate::store::db::{Connection, Db, Json, Result};
+use crate::store::revoked_token::{Revocation, TokenCheck};
 
 /// A lane for each hot statement.
 pub struct Lanes {
     pub redeem: Lane<CodeClaim>,
     pub rotate: Lane<Rotation>,
     pub look_up: Lane<LookUp>,
+    pub check: Lane<TokenCheck>,
+    pub revoke: Lane<Revocation>,
 }
 
 impl Lanes {
     pub fn start(db: &Db) -> Self {
-        Self { redeem: Lane::start(db), rotate: Lane::start(db), look_up: Lane::start(db) }
+        Self {
+            redeem: Lane::start(db),
+            rotate: Lane::start(db),
+            look_up: Lane::start(db),
+            check: Lane::start(db),
+            revoke: Lane::start(db),
+        }
+    }
+}
+
+/// A row, and the place of the job that it answers, from 1.
+struct Nth<R>(i64, R);
+
+impl<'r, D: Row, R: FromRow<'r, D>> FromRow<'r, D> for Nth<R>
+where
+    &'static str: ColumnIndex<D>,
+    i64: Decode<'r, D::Database> + Type<D::Database>,
+{
+    fn from_row(row: &'r D) -> sqlx::Result<Self> {
+        Ok(Self(row.try_get("nth")?, R::from_row(row)?))
     }
 }
 
 /// Puts the rows that came back, in whatever order, to the jobs that they answer.
-fn in_order<J, R: Clone>(
-    jobs: &[J],
-    rows: Vec<R>,
-    of_job: impl Fn(&J) -> GrantId,
-    of_row: impl Fn(&R) -> GrantId,
-) -> Vec<Option<R>> {
-    let by_id: HashMap<GrantId, R> = rows.into_iter().map(|row| (of_row(&row), row)).collect();
-    jobs.iter().map(|job| by_id.get(&of_job(job)).cloned()).collect()
+fn by_place<J, R>(jobs: &[J], rows: Vec<Nth<R>>) -> Vec<Option<R>> {
+    let mut answers: Vec<Option<R>> = jobs.iter().map(|_| None).collect();
+    for Nth(place, row) in rows {
+        if let Some(answer) = usize::try_from(place).ok().and_then(|place| answers.get_mut(place.checked_sub(1)?)) {
+            *answer = Some(row);
+        }
+    }
+    answers
+}
+
+/// The same where a statement can not say the place (SQLite's RETURNING): each job spends a row of its own.
+fn by_id<J: Job>(jobs: &[J], rows: Vec<Grant>) -> Vec<Option<Grant>> {
+    let mut by_id: HashMap<GrantId, Grant> = rows.into_iter().map(|row| (row.id, row)).collect();
+    jobs.iter().map(|job| by_id.remove(&job.spends()?)).collect()
 }
 
 /// The row never goes before it would have gone unredeemed: until the flow's verifiers have expired it is what keeps the
@@ -45,8 +73,8 @@ UPDATE grants AS g
        expires_at = GREATEST(g.expires_at, LEAST(g.ends_at,
                         CASE WHEN g.refresh_expires_at IS NULL OR x.refresh_expires_at IS NULL THEN x.expires_at
                              ELSE GREATEST(x.refresh_expires_at + 86400000, x.expires_at) END))
-  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[], $8::TEXT[])
-       AS x (id, client_id, redirect_uri, challenge, refresh_expires_at, expires_at, now, claims)
+  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[], $8::TEXT[]) WITH ORDINALITY
+       AS x (id, client_id, redirect_uri, challenge, refresh_expires_at, expires_at, now, claims, nth)
  WHERE g.id = x.id AND g.client_id = x.client_id
    AND (g.redirect_uri IS NULL OR g.redirect_uri = x.redirect_uri)
    AND g.code_challenge IS NOT DISTINCT FROM x.challenge
@@ -55,7 +83,7 @@ UPDATE grants AS g
    AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
    AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
                        AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))
-RETURNING g.*";
+RETURNING x.nth, g.*";
 
 const REDEEM_SQLITE: &str = "
 UPDATE grants AS g
@@ -88,9 +116,9 @@ impl Job for CodeClaim {
 
     async fn run(db: &Db, jobs: &[Self]) -> Result<Vec<Option<Grant>>> {
         let mut place = db.place(true).await?;
-        let rows: Vec<Grant> = match place.connection() {
+        match place.connection() {
             Connection::Postgres(connection) => {
-                sqlx::query_as::<Postgres, Grant>(REDEEM_POSTGRES)
+                let rows = sqlx::query_as::<Postgres, Nth<Grant>>(REDEEM_POSTGRES)
                     .bind(jobs.iter().map(|job| job.grant.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.client.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.redirect_uri.clone()).collect::<Vec<_>>())
@@ -100,7 +128,8 @@ impl Job for CodeClaim {
                     .bind(jobs.iter().map(|job| job.now.millis()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.claims.as_ref().map(Json::text)).collect::<Vec<_>>())
                     .fetch_all(connection)
-                    .await?
+                    .await?;
+                Ok(by_place(jobs, rows))
             }
             Connection::Sqlite(connection) => {
                 let list: Vec<_> = jobs
@@ -113,10 +142,11 @@ impl Job for CodeClaim {
                         })
                     })
                     .collect();
-                sqlx::query_as::<Sqlite, Grant>(REDEEM_SQLITE).bind(Json(list)).fetch_all(connection).await?
+                let rows =
+                    sqlx::query_as::<Sqlite, Grant>(REDEEM_SQLITE).bind(Json(list)).fetch_all(connection).await?;
+                Ok(by_id(jobs, rows))
             }
-        };
-        Ok(in_order(jobs, rows, |job| job.grant, |row| row.id))
+        }
     }
 }
 
@@ -128,14 +158,14 @@ UPDATE grants AS g
        refresh_expires_at = LEAST(x.refresh_expires_at, g.ends_at),
        expires_at = CASE WHEN x.expires_at <= g.expires_at THEN g.expires_at
                          ELSE LEAST(x.expires_at + 86400000, g.ends_at) END
-  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::TEXT[])
-       AS x (id, client_id, generation, refresh_expires_at, expires_at, now, claims)
+  FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::TEXT[]) WITH ORDINALITY
+       AS x (id, client_id, generation, refresh_expires_at, expires_at, now, claims, nth)
  WHERE g.id = x.id AND g.client_id = x.client_id AND g.refresh_generation = x.generation
    AND g.revoked_at IS NULL AND g.refresh_expires_at > x.now AND g.ends_at > x.now
    AND EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.tokens_valid_from <= g.created_at)
    AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = g.subject
                        AND (u.disabled OR u.tokens_valid_from > g.authenticated_at))
-RETURNING g.*";
+RETURNING x.nth, g.*";
 
 const ROTATE_SQLITE: &str = "
 UPDATE grants AS g
@@ -163,9 +193,9 @@ impl Job for Rotation {
 
     async fn run(db: &Db, jobs: &[Self]) -> Result<Vec<Option<Grant>>> {
         let mut place = db.place(true).await?;
-        let rows: Vec<Grant> = match place.connection() {
+        match place.connection() {
             Connection::Postgres(connection) => {
-                sqlx::query_as::<Postgres, Grant>(ROTATE_POSTGRES)
+                let rows = sqlx::query_as::<Postgres, Nth<Grant>>(ROTATE_POSTGRES)
                     .bind(jobs.iter().map(|job| job.grant.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.client.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.generation).collect::<Vec<_>>())
@@ -174,7 +204,8 @@ impl Job for Rotation {
                     .bind(jobs.iter().map(|job| job.now.millis()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.claims.as_ref().map(Json::text)).collect::<Vec<_>>())
                     .fetch_all(connection)
-                    .await?
+                    .await?;
+                Ok(by_place(jobs, rows))
             }
             Connection::Sqlite(connection) => {
                 let list: Vec<_> = jobs
@@ -187,10 +218,11 @@ impl Job for Rotation {
                         })
                     })
                     .collect();
-                sqlx::query_as::<Sqlite, Grant>(ROTATE_SQLITE).bind(Json(list)).fetch_all(connection).await?
+                let rows =
+                    sqlx::query_as::<Sqlite, Grant>(ROTATE_SQLITE).bind(Json(list)).fetch_all(connection).await?;
+                Ok(by_id(jobs, rows))
             }
-        };
-        Ok(in_order(jobs, rows, |job| job.grant, |row| row.id))
+        }
     }
 }
 
@@ -202,9 +234,9 @@ pub struct LookUp {
 }
 
 const LOOK_UP_POSTGRES: &str = "
-SELECT g.id, g.client_id, g.subject, g.seen_as, g.session_id, g.scope, g.audience, g.claims, g.claims_requested,
+SELECT x.nth, g.id, g.client_id, g.subject, g.seen_as, g.session_id, g.scope, g.audience, g.claims, g.claims_requested,
        g.refresh_generation, g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
-  FROM UNNEST($1::TEXT[], $2::BIGINT[]) AS x (id, now)
+  FROM UNNEST($1::TEXT[], $2::BIGINT[]) WITH ORDINALITY AS x (id, now, nth)
   JOIN grants g ON g.id = x.id
   JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
   LEFT JOIN users u ON u.id = g.subject
@@ -212,9 +244,9 @@ SELECT g.id, g.client_id, g.subject, g.seen_as, g.session_id, g.scope, g.audienc
    AND COALESCE(u.tokens_valid_from, 0) <= g.authenticated_at";
 
 const LOOK_UP_SQLITE: &str = "
-SELECT g.id, g.client_id, g.subject, g.seen_as, g.session_id, g.scope, g.audience, g.claims, g.claims_requested,
+SELECT x.nth, g.id, g.client_id, g.subject, g.seen_as, g.session_id, g.scope, g.audience, g.claims, g.claims_requested,
        g.refresh_generation, g.refresh_expires_at, g.created_at, g.ends_at, u.username, u.email, u.claims AS user_claims
-  FROM (SELECT value ->> 'id' AS id, value ->> 'now' AS now FROM json_each($1)) AS x
+  FROM (SELECT key + 1 AS nth, value ->> 'id' AS id, value ->> 'now' AS now FROM json_each($1)) AS x
   JOIN grants g ON g.id = x.id
   JOIN clients c ON c.id = g.client_id AND c.tokens_valid_from <= g.created_at
   LEFT JOIN users u ON u.id = g.subject
@@ -230,20 +262,21 @@ impl Job for LookUp {
 
     async fn run(db: &Db, jobs: &[Self]) -> Result<Vec<Option<LiveGrant>>> {
         let mut place = db.place(false).await?;
-        let rows: Vec<LiveGrant> = match place.connection() {
+        match place.connection() {
             Connection::Postgres(connection) => {
-                sqlx::query_as::<Postgres, LiveGrant>(LOOK_UP_POSTGRES)
+                let rows = sqlx::query_as::<Postgres, Nth<LiveGrant>>(LOOK_UP_POSTGRES)
                     .bind(jobs.iter().map(|job| job.grant.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.now.millis()).collect::<Vec<_>>())
                     .fetch_all(connection)
-                    .await?
+                    .await?;
+                Ok(by_place(jobs, rows))
             }
             Connection::Sqlite(connection) => {
                 let list: Vec<_> =
                     jobs.iter().map(|job| serde_json::json!({ "id": job.grant.to_string(), "now": job.now })).collect();
-                sqlx::query_as::<Sqlite, LiveGrant>(LOOK_UP_SQLITE).bind(Json(list)).fetch_all(connection).await?
+                let rows = sqlx::query_as::<Sqlite, Nth<LiveGrant>>(LOOK_UP_SQLITE);
+                Ok(by_place(jobs, rows.bind(Json(list)).fetch_all(connection).await?))
             }
-        };
-        Ok(in_order(jobs, rows, |job| job.grant, |row| row.id))
+        }
     }
 }

@@ -11,9 +11,9 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions/ba
 const TITLE: &str = "# Instructions a request, as scripts/instructions --update has counted them.";
 const MADE_WITH: &str = "# made with ";
 
-/// How far from its baseline a count may be, in percent. Counts of one build differ by up to 1 % from run to run: the seeds
+/// How far from its baseline a count may be, in percent. Counts of one build differ by up to 2 % from run to run: the seeds
 /// of hash maps are random, and so is whose turn it is, the runtime's thread or SQLite's.
-const MARGIN: f64 = 3.0;
+const MARGIN: f64 = 4.0;
 
 /// The same where the baseline was made with other tools: a part of each count is their doing (SQLite is the C compiler's).
 const MARGIN_OF_OTHER_TOOLS: f64 = 10.0;

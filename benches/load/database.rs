@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
-use crate::usage::{Each, Host, Usage};
+use crate::usage::{Each, Host, Memory, Usage};
 
 /// Tables whose rows come and go with logins, tokens and their ends.
 pub const MORTAL: [&str; 4] = ["grants", "sessions", "interactions", "revoked_tokens"];
@@ -155,7 +155,8 @@ impl Meter {
     pub async fn each(&self, before: &Before, answers: usize) -> Result<Each> {
         let usage = Usage::now(&self.host, before.server);
         let wal = before.wal.zip(self.database.wal().await?).map(|(before, after)| per(after - before, answers));
-        Ok(Each { wal, ..usage.each(&before.usage, answers) })
+        let resident = Memory::of(before.server).map(|memory| memory.resident);
+        Ok(Each { wal, resident, ..usage.each(&before.usage, answers) })
     }
 }
 

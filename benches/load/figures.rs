@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::drive::Measured;
 use crate::endpoints::{Endpoint, Yardstick};
-use crate::usage::{Each, Memory};
+use crate::usage::{Besides, Each, Memory};
 
 /// One measurement.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -154,6 +154,8 @@ pub struct Report {
     pub connections: usize,
     pub rounds: usize,
     pub seconds: f64,
+    /// What else was going on during the rounds: they are good for nothing where that was much.
+    pub besides: Option<Besides>,
     pub yardsticks: Vec<Yard>,
     pub rows: Vec<Row>,
     pub half_load: Vec<HalfLoad>,
@@ -171,6 +173,7 @@ impl Report {
             connections,
             rounds,
             seconds: time.as_secs_f64(),
+            besides: None,
             yardsticks: Vec::new(),
             rows: Vec::new(),
             half_load: Vec::new(),

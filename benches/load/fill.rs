@@ -18,6 +18,8 @@ use crate::setting::{CHALLENGE, WITH_ID_TOKEN, WITHOUT_ID_TOKEN};
 
 /// How far back the first grant is: less than what a session and a refresh token last.
 const AGE: Duration = Duration::from_hours(24 * 29);
+/// From then to the last one, which is an hour old.
+const SPAN: Duration = Duration::from_hours(24 * 29 - 1);
 /// Grants of one session, one after the other; sessions of one person come at any time.
 const OF_A_SESSION: usize = 4;
 const OF_A_PERSON: usize = 10;
@@ -26,7 +28,6 @@ const CHUNK: usize = 1 << 20;
 
 const DAY: Duration = Duration::from_hours(24);
 /// The server's defaults (`ttl.*`).
-const HOUR: Duration = Duration::from_hours(1);
 const MONTH: Duration = Duration::from_hours(720);
 const YEAR: Duration = Duration::from_hours(8760);
 
@@ -172,7 +173,7 @@ async fn grants(pool: &PgPool, fill: Fill, people: &[Subject]) -> Result<Filled>
     let every = (total / fill.sample.max(1)).max(1);
     let mut session = (SessionId::new(now), now, &people[0]);
     for nth in 0..total {
-        let created = at(now - AGE, AGE - HOUR, nth, total);
+        let created = at(now - AGE, SPAN, nth, total);
         if nth % OF_A_SESSION == 0 {
             session = (SessionId::new(created), created, &people[random.below(people.len())]);
             let (id, began, subject) = &session;

@@ -1,14 +1,18 @@
 //! The figures as tables: for a terminal, or as Markdown for `docs/performance.md`.
 
+use std::fmt::Write as _;
+
 use crate::endpoints::Endpoint;
 use crate::figures::{Figures, Growth, HalfLoad, Report, Scaled, Yard, median};
 use crate::table::{Table, millis, number, or_dash, verdict};
-use crate::usage::Each;
+use crate::usage::{Besides, Each};
 
 /// At half load, milliseconds (design document, section 10).
 const LATENCY_TARGET: f64 = 10.0;
 /// Of what many grants leave of the figure with few (the same).
 const SCALE_TARGET: f64 = 0.9;
+/// Cores that may be busy with other things.
+const MOST_BESIDES: f64 = 0.1;
 
 impl Report {
     pub fn text(&self, markdown: bool) -> String {
@@ -26,6 +30,11 @@ impl Report {
             self.rounds,
             self.seconds
         );
+        if let Some(Besides { others, stolen }) = self.besides {
+            let noisy = if others + stolen > MOST_BESIDES { ": too much, measure again" } else { "" };
+            writeln!(text, "Other processes used {others:.2} cores, {stolen:.2} were taken by other machines{noisy}.")
+                .expect("writing to memory does not fail");
+        }
         let tables = [
             self.throughput(),
             self.takes(),
@@ -76,6 +85,7 @@ impl Report {
             "WAL bytes",
             "disk writes",
             "disk flushes",
+            "server MiB then",
         ]);
         let yards = self.yardsticks.iter().map(|yard| (yard.yardstick.title(), &yard.rounds));
         for (title, rounds) in yards.chain(self.rows.iter().map(|row| (row.endpoint.title(), &row.rounds))) {
@@ -94,6 +104,7 @@ impl Report {
                 each(|each| each.wal),
                 each(|each| each.writes),
                 each(|each| each.flushes),
+                each(|each| each.resident),
             ]);
         }
         table

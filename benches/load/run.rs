@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::bench::Bench;
-use crate::drive::{Pace, drive};
+use crate::drive::{Pace, count, drive};
 use crate::endpoints::{Endpoint, Yardstick};
 use crate::figures::{Figures, HalfLoad, Report, Row, Sweep, Yard, median};
 use crate::growth;
@@ -15,7 +15,7 @@ use crate::http::Site;
 use crate::pgbench::PgBench;
 use crate::raw;
 use crate::scale::{self, Extent};
-use crate::usage::Memory;
+use crate::usage::{Machine, Memory};
 use crate::work::{Expect, Repeat};
 
 /// What to measure.
@@ -35,6 +35,11 @@ pub struct Plan {
     pub pgbench: Option<PgBench>,
     pub scale: Option<Extent>,
 }
+
+/// Single-use things take long to make: the first round has no more than for so many a second.
+const MOST_AT_FIRST: f64 = 10_000.0;
+/// One connection does no more than so many a second of what needs the database.
+const MOST_OF_ONE: f64 = 2000.0;
 
 /// The yardsticks of one round, a second.
 #[derive(Clone, Copy, Default)]
@@ -61,6 +66,8 @@ pub async fn run(plan: Plan, bench: &mut Bench, report: &mut Report) -> Result<(
         eprintln!("{} whole sign-ins of each kind, for the database's growth", plan.logins);
         report.growth = growth::growth(bench, plan.logins).await?;
     }
+    let servers = [process, bench.setting.elsewhere.public.process, plan.hello.process];
+    let before = Machine::now(&bench.meter.host, &servers);
     let mut yardsticks = Yardstick::ALL.map(|yardstick| Yard { yardstick, rounds: Vec::new() });
     let mut rows: Vec<Row> = plan.endpoints.iter().map(|endpoint| Row::new(*endpoint)).collect();
     for round in 1..=plan.rounds {
@@ -85,6 +92,8 @@ pub async fn run(plan: Plan, bench: &mut Bench, report: &mut Report) -> Result<(
     for connections in &plan.sweep {
         report.sweep.push(sweep(&plan, bench, &rows, *connections).await?);
     }
+    let now = Machine::now(&bench.meter.host, &servers);
+    report.besides = before.zip(now).map(|(before, now)| now.besides(&before));
     report.yardsticks = yardsticks.into_iter().filter(|yard| !yard.rounds.is_empty()).collect();
     report.rows = rows;
     if plan.expiry {
@@ -126,8 +135,9 @@ async fn sweep(plan: &Plan, bench: &mut Bench, rows: &[Row], connections: usize)
     let mut measured = Vec::new();
     for row in rows.iter().filter(|row| !row.endpoint.hashes()) {
         let endpoint = row.endpoint;
+        let expected = (1.3 * row.rate()).min(MOST_OF_ONE * count(connections));
         let one = bench
-            .measure(endpoint, connections, Pace::Closed(time), 1.3 * row.rate())
+            .measure(endpoint, connections, Pace::Closed(time), expected)
             .await
             .with_context(|| format!("{connections} connections, {}", endpoint.title()))?;
         eprintln!("{connections:>3} connections: {:<32} {:>8.0}/s", endpoint.title(), one.rate());
@@ -181,8 +191,9 @@ fn compute(yardstick: Yardstick, plan: &Plan, time: Duration) -> Result<f64> {
 /// Before anything is known: what could be reached at most, so that nothing runs out early.
 fn guess(endpoint: Endpoint, yards: Yards) -> f64 {
     match endpoint {
-        Endpoint::CodeWithoutIdToken | Endpoint::CodeEs256 => 0.2 * yards.hello,
-        Endpoint::Revocation => 0.4 * yards.hello,
+        Endpoint::CodeWithoutIdToken | Endpoint::CodeEs256 | Endpoint::Revocation => {
+            (0.2 * yards.hello).min(MOST_AT_FIRST)
+        }
         _ => yards.of(endpoint.yardstick()),
     }
     .max(1.0)

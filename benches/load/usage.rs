@@ -4,6 +4,7 @@ use std::fs;
 use std::os::linux::fs::MetadataExt as _;
 use std::path::Path;
 use std::str::FromStr as _;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -81,6 +82,7 @@ impl Usage {
             database: share(self.database, before.database),
             generator: share(self.generator, before.generator),
             wal: None,
+            resident: None,
             writes: share(self.writes, before.writes),
             flushes: share(self.flushes, before.flushes),
         }
@@ -96,6 +98,45 @@ pub struct Each {
     pub wal: Option<f64>,
     pub writes: Option<f64>,
     pub flushes: Option<f64>,
+    /// Not a share: the server's memory afterwards, in MiB.
+    pub resident: Option<f64>,
+}
+
+/// CPU time that the whole machine has used, and that was taken from it by others on the same hardware, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    used: f64,
+    stolen: f64,
+    ours: f64,
+    at: Instant,
+}
+
+/// What was going on besides, in cores.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Besides {
+    pub others: f64,
+    pub stolen: f64,
+}
+
+impl Machine {
+    /// With what processes of ours have used; children that were waited for count.
+    pub fn now(host: &Host, servers: &[u32]) -> Option<Self> {
+        let stat = fs::read_to_string("/proc/stat").ok()?;
+        let fields: Vec<f64> =
+            stat.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+        let [user, nice, system, _, _, _, _, stolen, ..] = fields[..] else { return None };
+        let [own, ended] = cpu_times(std::process::id())?;
+        let servers: f64 = servers.iter().filter_map(|pid| cpu_time(*pid)).sum();
+        let database = host.postmaster.and_then(cpu_time_of_family).unwrap_or(0.0);
+        let ours = own + ended + servers + database;
+        Some(Self { used: (user + nice + system) * 10_000.0, stolen: stolen * 10_000.0, ours, at: Instant::now() })
+    }
+
+    pub fn besides(&self, before: &Self) -> Besides {
+        let micros = (self.at - before.at).as_secs_f64() * 1_000_000.0;
+        let others = (self.used - before.used) - (self.ours - before.ours);
+        Besides { others: (others / micros).max(0.0), stolen: (self.stolen - before.stolen) / micros }
+    }
 }
 
 /// CPU time that a process has used so far, in microseconds: user and system, all threads, the ended ones too. Linux

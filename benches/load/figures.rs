@@ -54,10 +54,11 @@ impl Row {
         median(self.rounds.iter().map(|round| round.ratio))
     }
 
-    /// What it would be if the yardstick's work took no time: a rate and its yardstick's are both of all cores.
+    /// What it would be if the yardstick's work took no time: a rate and its yardstick's are both of all cores. Not a
+    /// number where nothing is left.
     pub fn without_yardstick(&self) -> f64 {
-        let left = |round: &Figures| 1.0 / (1.0 / round.rate - round.ratio / round.rate).max(1e-9);
-        median(self.rounds.iter().map(left))
+        let left = 1.0 - self.ratio();
+        if left > 0.0 { self.rate() / left } else { f64::NAN }
     }
 }
 

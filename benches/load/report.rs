@@ -64,7 +64,7 @@ impl Report {
                 spread(&row.rounds),
                 latency(&row.rounds, |one| one.p50),
                 latency(&row.rounds, |one| one.p99),
-                format!("{ratio:.2} × {}", row.yardstick.title()),
+                format!("{} × {}", share(ratio), row.yardstick.title()),
                 row.target.map_or_else(|| "–".to_owned(), |target| format!("≥ {target:.2}")),
                 row.target.map_or_else(String::new, |target| verdict(ratio >= target)),
             ]);
@@ -139,7 +139,7 @@ impl Report {
                     number(figures.rate),
                     millis(figures.p50),
                     millis(figures.p99),
-                    format!("{:.2}", figures.rate / sweep.hello.rate),
+                    share(figures.rate / sweep.hello.rate),
                 ]);
             }
         };
@@ -159,13 +159,19 @@ impl Report {
             "by grants",
             &format!("a second with {few}"),
             "p99 ms",
+            "WAL bytes",
             &format!("with {many}"),
             "p99 ms",
+            "WAL bytes",
             "ratio",
-            "ratio beside hello",
+            "beside hello",
             "target",
             "",
         ]);
+        let wal = |rounds: &[Figures]| {
+            let values: Option<Vec<f64>> = rounds.iter().map(|round| round.each.wal).collect();
+            or_dash(values.map(median))
+        };
         for Scaled { what, few, many } in &scale.rows {
             let ratio = rate(many) / rate(few);
             let beside = |rounds: &[Figures]| median(rounds.iter().map(|round| round.ratio));
@@ -173,8 +179,10 @@ impl Report {
                 (*what).to_owned(),
                 spread(few),
                 latency(few, |one| one.p99),
+                wal(few),
                 spread(many),
                 latency(many, |one| one.p99),
+                wal(many),
                 format!("{ratio:.2}"),
                 format!("{:.2}", beside(many) / beside(few)),
                 format!("≥ {SCALE_TARGET:.2}"),
@@ -184,6 +192,7 @@ impl Report {
         table.row([
             format!("the database with {many} grants"),
             format!("{} MiB", number(mib(scale.bytes))),
+            String::new(),
             String::new(),
             format!("filled in {:.0} s", scale.seconds),
         ]);
@@ -233,6 +242,10 @@ impl Report {
         line("release binary", footprint.binary, "MiB", Some(25.0));
         table
     }
+}
+
+fn share(ratio: f64) -> String {
+    if ratio < 0.095 { format!("{ratio:.3}") } else { format!("{ratio:.2}") }
 }
 
 fn rate(rounds: &[Figures]) -> f64 {

@@ -15,7 +15,7 @@ use crate::http::Site;
 use crate::pgbench::PgBench;
 use crate::raw;
 use crate::scale::{self, Extent};
-use crate::usage::{Machine, Memory};
+use crate::usage::{Activity, Memory};
 use crate::work::{Expect, Repeat};
 
 /// What to measure.
@@ -67,7 +67,7 @@ pub async fn run(plan: Plan, bench: &mut Bench, report: &mut Report) -> Result<(
         report.growth = growth::growth(bench, plan.logins).await?;
     }
     let servers = [process, bench.setting.elsewhere.public.process, plan.hello.process];
-    let before = Machine::now(&bench.meter.host, &servers);
+    let before = Activity::now(&bench.meter.host, &servers);
     let mut yardsticks = Yardstick::ALL.map(|yardstick| Yard { yardstick, rounds: Vec::new() });
     let mut rows: Vec<Row> = plan.endpoints.iter().map(|endpoint| Row::new(*endpoint)).collect();
     for round in 1..=plan.rounds {
@@ -92,7 +92,7 @@ pub async fn run(plan: Plan, bench: &mut Bench, report: &mut Report) -> Result<(
     for connections in &plan.sweep {
         report.sweep.push(sweep(&plan, bench, &rows, *connections).await?);
     }
-    let now = Machine::now(&bench.meter.host, &servers);
+    let now = Activity::now(&bench.meter.host, &servers);
     report.besides = before.zip(now).map(|(before, now)| now.besides(&before));
     report.yardsticks = yardsticks.into_iter().filter(|yard| !yard.rounds.is_empty()).collect();
     report.rows = rows;

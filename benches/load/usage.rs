@@ -104,7 +104,7 @@ pub struct Each {
 
 /// CPU time that the whole machine has used, and that was taken from it by others on the same hardware, in microseconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Machine {
+pub struct Activity {
     used: f64,
     stolen: f64,
     ours: f64,
@@ -118,7 +118,7 @@ pub struct Besides {
     pub stolen: f64,
 }
 
-impl Machine {
+impl Activity {
     /// With what processes of ours have used; children that were waited for count.
     pub fn now(host: &Host, servers: &[u32]) -> Option<Self> {
         let stat = fs::read_to_string("/proc/stat").ok()?;

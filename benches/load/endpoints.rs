@@ -91,6 +91,11 @@ impl Endpoint {
         }
     }
 
+    /// Several requests are one of it.
+    pub const fn is_login(self) -> bool {
+        matches!(self, Self::LoginPages | Self::LoginPassword | Self::LoginAdmin)
+    }
+
     /// Passwords are hashed: the queue for that is the latency, and more connections make it no faster.
     pub const fn hashes(self) -> bool {
         matches!(self, Self::Password | Self::LoginPassword)

@@ -1,11 +1,13 @@
-//! A browser without a screen: keeps cookies, follows redirects, fills in the login and the consent form.
+//! A browser without a screen: keeps cookies, follows redirects, fills in the login and the consent form. And the other
+//! app's part, where people sign in elsewhere.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
 
 use crate::http::{Answer, Connection, Site, form, parameter};
 
-/// Nothing listens there: a redirect to it ends the way.
-pub const REDIRECT_URI: &str = "http://127.0.0.1:1/cb";
+/// Nobody is called there: a redirect to it ends the way.
+pub const REDIRECT_URI: &str = "https://client.example/cb";
 
 /// More redirects than the longest way has.
 const MOST_HOPS: usize = 12;
@@ -17,24 +19,23 @@ pub struct Person {
     pub password: String,
 }
 
-/// One browser with its own connection.
+/// One browser, new and without cookies.
 pub struct Browser {
     site: Site,
-    connection: Connection,
     cookies: Vec<(String, String)>,
 }
 
 /// An answer that outlives the connection's buffer.
-struct Page {
+pub struct Page {
     status: u16,
-    location: Option<String>,
+    pub location: Option<String>,
     body: String,
     described: String,
 }
 
 impl Browser {
-    pub async fn open(site: &Site) -> Result<Self> {
-        Ok(Self { site: site.clone(), connection: Connection::open(site).await?, cookies: Vec::new() })
+    pub fn new(site: &Site) -> Self {
+        Self { site: site.clone(), cookies: Vec::new() }
     }
 
     /// The value of the Cookie header, for requests that are made elsewhere.
@@ -43,30 +44,52 @@ impl Browser {
         pairs.join("; ")
     }
 
-    /// Goes to an authorization request and on to its code, signing in and consenting where it is asked to.
-    pub async fn authorize(&mut self, url: &str, person: &Person, remember: bool) -> Result<String> {
-        let mut page = self.get(url).await?;
+    /// Goes to an authorization request and on to its code, signing in and consenting at the pages where it is asked to.
+    pub async fn by_pages(
+        &mut self,
+        on: &mut Connection,
+        url: &str,
+        person: &Person,
+        remember: bool,
+    ) -> Result<String> {
+        let mut page = self.get(on, url).await?;
         for _ in 0..MOST_HOPS {
             page = match &page.location {
-                Some(location) if location.starts_with(REDIRECT_URI) => {
-                    return parameter(location, "code").with_context(|| format!("no code: {location}"));
-                }
+                Some(location) if location.starts_with(REDIRECT_URI) => return code(location),
                 Some(location) => {
-                    let path = location.strip_prefix(self.site.origin.as_str()).unwrap_or(location);
-                    ensure!(path.starts_with('/'), "a redirect to {location}");
-                    let path = path.to_owned();
-                    self.get(&path).await?
+                    let path = self.path(location)?;
+                    self.get(on, &path).await?
                 }
-                None => self.fill_in(&page, person, remember).await?,
+                None => self.fill_in(on, &page, person, remember).await?,
             };
         }
         bail!("more than {MOST_HOPS} hops, last {}", page.described)
     }
 
-    async fn fill_in(&mut self, page: &Page, person: &Person, remember: bool) -> Result<Page> {
+    /// The same where another app asks the person: it has recognised `subject`, who allows the scope.
+    pub async fn by_app(
+        &mut self,
+        on: &mut [Connection],
+        admin: &Site,
+        url: &str,
+        subject: &str,
+        scope: &str,
+    ) -> Result<String> {
+        let [public, app, ..] = on else { bail!("another app needs a connection of its own") };
+        let page = self.get(public, url).await?;
+        let accept = json!({ "subject": subject, "remember": false, "acr": "1", "amr": ["pwd"] });
+        let back = accepted(app, admin, "login", &page, &accept).await?;
+        let page = self.get(public, &self.path(&back)?).await?;
+        let accept = json!({ "grant_scope": scope.split(' ').collect::<Vec<_>>(), "remember": false });
+        let back = accepted(app, admin, "consent", &page, &accept).await?;
+        let page = self.get(public, &self.path(&back)?).await?;
+        code(page.location.as_deref().unwrap_or_default()).context(page.described)
+    }
+
+    async fn fill_in(&mut self, on: &mut Connection, page: &Page, person: &Person, remember: bool) -> Result<Page> {
         ensure!(page.status == 200, "expected a page, got {}", page.described);
         if let Some(challenge) = hidden(&page.body, "login_challenge") {
-            return self.post("/login", &login_form(&challenge, person)).await;
+            return self.post(on, "/login", &login_form(&challenge, person)).await;
         }
         let challenge = hidden(&page.body, "consent_challenge")
             .with_context(|| format!("neither a login nor a consent page: {}", page.described))?;
@@ -76,21 +99,28 @@ impl Browser {
         if remember {
             pairs.push(("remember", "true"));
         }
-        self.post("/consent", &form(&pairs)).await
+        self.post(on, "/consent", &form(&pairs)).await
     }
 
-    async fn get(&mut self, path: &str) -> Result<Page> {
+    /// The path of one of the server's own URLs.
+    fn path(&self, location: &str) -> Result<String> {
+        let path = location.strip_prefix(self.site.origin.as_str()).unwrap_or(location);
+        ensure!(path.starts_with('/'), "a redirect to {location}");
+        Ok(path.to_owned())
+    }
+
+    pub async fn get(&mut self, on: &mut Connection, path: &str) -> Result<Page> {
         let request = self.site.get(path, &[("accept", "text/html"), ("cookie", &self.cookies())]);
-        self.exchange(&request).await
+        self.exchange(on, &request).await
     }
 
-    async fn post(&mut self, path: &str, form: &str) -> Result<Page> {
+    async fn post(&mut self, on: &mut Connection, path: &str, form: &str) -> Result<Page> {
         let request = self.site.post(path, &post_headers(&self.site.origin, &self.cookies()), form);
-        self.exchange(&request).await
+        self.exchange(on, &request).await
     }
 
-    async fn exchange(&mut self, request: &[u8]) -> Result<Page> {
-        let answer = self.connection.exchange(request).await?;
+    async fn exchange(&mut self, on: &mut Connection, request: &[u8]) -> Result<Page> {
+        let answer = on.exchange(request).await?;
         let page = Page {
             status: answer.status,
             location: answer.headers("location").pop(),
@@ -100,6 +130,22 @@ impl Browser {
         keep_cookies(&mut self.cookies, &answer);
         Ok(page)
     }
+}
+
+/// The app accepts the login or the consent that the browser was sent to it for. Where the browser goes from there.
+async fn accepted(on: &mut Connection, admin: &Site, what: &str, page: &Page, accept: &Value) -> Result<String> {
+    let name = format!("{what}_challenge");
+    let challenge = page.location.as_deref().and_then(|location| parameter(location, &name));
+    let challenge = challenge.with_context(|| format!("no {name}: {}", page.described))?;
+    let path = format!("/admin/oauth2/auth/requests/{what}/accept?{}", form(&[(&name, challenge.as_str())]));
+    let answer = on.exchange(&admin.json("PUT", &path, &accept.to_string())).await?;
+    let answered: Value = answer.json()?;
+    let back = answered["redirect_to"].as_str().filter(|_| answer.status == 200);
+    Ok(back.with_context(|| format!("the {what} was not accepted: {}", answer.describe()))?.to_owned())
+}
+
+fn code(location: &str) -> Result<String> {
+    parameter(location, "code").with_context(|| format!("no code: {location}"))
 }
 
 /// What a browser sends with a form of the server's own pages.

@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::footprint::cpu_time;
-use crate::http::{Answer, Connection, Site};
+use crate::database::Meter;
+use crate::http::{Connection, Site};
+use crate::usage::Each;
 
 /// Not counted: connections, caches and the allocator settle.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -16,13 +17,11 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// How much longer than planned a measurement may take before the server counts as stuck.
 const STUCK: Duration = Duration::from_secs(30);
 
-/// What one connection sends, and what has to come back.
+/// What one connection of a load does again and again.
 pub trait Load: Send + 'static {
-    /// The next request; nothing when all of its work is done.
-    fn next(&mut self) -> Option<std::borrow::Cow<'_, [u8]>>;
-
-    /// Any answer but the expected one ends the whole run: a fast error is no throughput.
-    fn judge(&mut self, answer: &Answer<'_>) -> Result<()>;
+    /// Does it once: a request, or all the requests of a login, on a connection to each site. `false` when all of its work
+    /// is done. Any answer but the expected one is an error, which ends the whole run: a fast refusal is no throughput.
+    fn once(&mut self, on: &mut [Connection]) -> impl Future<Output = Result<bool>> + Send;
 }
 
 /// How long, and how fast.
@@ -43,8 +42,10 @@ pub struct Measured {
     micros: Vec<u32>,
     /// From the end of the warm-up to the last answer.
     pub seconds: f64,
-    /// CPU microseconds of the server's process for each answer; here the warm-up's are counted too.
-    pub cpu: Option<f64>,
+    /// All of them, the warm-up's too.
+    pub answers: usize,
+    /// What each of those has taken.
+    pub each: Each,
 }
 
 impl Measured {
@@ -79,16 +80,21 @@ struct Done<L> {
     last: Instant,
 }
 
-/// Runs one load a connection, all at once; gives them back with what was measured.
-pub async fn drive<L: Load>(site: &Site, pace: Pace, loads: Vec<L>) -> Result<(Measured, Vec<L>)> {
+/// Runs one load a connection, all at once; gives them back with what was measured. The first site is the server whose
+/// process is looked at.
+pub async fn drive<L: Load>(meter: &Meter, sites: &[&Site], pace: Pace, loads: Vec<L>) -> Result<(Measured, Vec<L>)> {
     let connections = loads.len();
     ensure!(connections > 0, "a load needs a connection");
     let mut ready = Vec::with_capacity(connections);
     for load in loads {
-        ready.push((Connection::open(site).await?, load));
+        let mut on = Vec::with_capacity(sites.len());
+        for site in sites {
+            on.push(Connection::open(site).await?);
+        }
+        ready.push((on, load));
     }
 
-    let cpu_before = cpu_time(site.process);
+    let before = meter.before(sites.first().context("a load needs a site")?.process).await?;
     let begin = Instant::now();
     let (time, rate, warm_up) = match pace {
         Pace::Finish => (None, None, Duration::ZERO),
@@ -98,12 +104,12 @@ pub async fn drive<L: Load>(site: &Site, pace: Pace, loads: Vec<L>) -> Result<(M
     let counted_from = begin + warm_up;
     let ends = time.map(|time| counted_from + time);
     let mut tasks = JoinSet::new();
-    for (nth, (connection, load)) in ready.into_iter().enumerate() {
+    for (nth, (on, load)) in ready.into_iter().enumerate() {
         let due = rate.map(|rate| {
             let every = Duration::from_secs_f64(count(connections) / rate);
             (begin + every.mul_f64(count(nth) / count(connections)), every)
         });
-        tasks.spawn(one(connection, load, Schedule { counted_from, ends, due }));
+        tasks.spawn(one(on, load, Schedule { counted_from, ends, due }));
     }
 
     let limit = time.map_or(Duration::from_mins(10), |time| time + warm_up + STUCK);
@@ -120,15 +126,14 @@ pub async fn drive<L: Load>(site: &Site, pace: Pace, loads: Vec<L>) -> Result<(M
             loads.push(done.load);
         }
         ensure!(!micros.is_empty() || time.is_none(), "all was done within the warm-up: nothing was measured");
+        let each = meter.each(&before, answers).await?;
         micros.sort_unstable();
-        let cpu =
-            cpu_before.zip(cpu_time(site.process)).map(|(before, after)| (after - before) / count(answers.max(1)));
-        anyhow::Ok((Measured { micros, seconds: (last - counted_from).as_secs_f64(), cpu }, loads))
+        anyhow::Ok((Measured { micros, seconds: (last - counted_from).as_secs_f64(), answers, each }, loads))
     };
     tokio::time::timeout(limit, all).await.context("the server does not answer any more")?
 }
 
-async fn one<L: Load>(mut connection: Connection, mut load: L, schedule: Schedule) -> Result<Done<L>> {
+async fn one<L: Load>(mut on: Vec<Connection>, mut load: L, schedule: Schedule) -> Result<Done<L>> {
     let Schedule { counted_from, ends, mut due } = schedule;
     let mut micros = Vec::with_capacity(16 * 1024);
     let mut answers = 0;
@@ -150,13 +155,17 @@ async fn one<L: Load>(mut connection: Connection, mut load: L, schedule: Schedul
             }
             *at += *every;
         }
-        let Some(request) = load.next() else { break };
-        let answer = connection.exchange(&request).await?;
-        drop(request);
-        load.judge(&answer)?;
+        if !load.once(&mut on).await? {
+            break;
+        }
         now = Instant::now();
         answers += 1;
-        if began >= counted_from {
+        // An open loop counts what was due in its time, however long it took.
+        let counts = match due {
+            Some(_) => began >= counted_from,
+            None => now >= counted_from && ends.is_none_or(|ends| now <= ends),
+        };
+        if counts {
             micros.push(u32::try_from((now - began).as_micros()).unwrap_or(u32::MAX));
             last = now;
         }

@@ -12,24 +12,32 @@ use tokio::net::TcpStream;
 /// Far more than the server sends.
 const MOST_HEADERS: usize = 48;
 
-/// A server on the loopback interface.
+/// One port of a server on the loopback interface.
 #[derive(Clone, Debug)]
 pub struct Site {
     pub address: SocketAddr,
+    /// What its own URLs begin with.
     pub origin: String,
-    /// The process that serves it, where its CPU time is wanted.
+    /// The header lines of every request.
+    lines: String,
+    /// The process that serves it, for its CPU time.
     pub process: u32,
 }
 
 impl Site {
-    /// `http://127.0.0.1:4444`; nothing off this machine is ever called.
-    pub fn new(origin: &str, process: u32) -> Result<Self> {
-        let address: SocketAddr = origin
-            .strip_prefix("http://")
-            .and_then(|address| address.trim_end_matches('/').parse().ok())
-            .with_context(|| format!("{origin} is not http://ADDRESS:PORT"))?;
-        ensure!(address.ip().is_loopback(), "{origin} is not on the loopback interface");
-        Ok(Self { address, origin: format!("http://{address}"), process })
+    /// `127.0.0.1:4445`; nothing off this machine is ever called.
+    pub fn new(address: &str, process: u32) -> Result<Self> {
+        let address: SocketAddr = address.parse().with_context(|| format!("{address} is not ADDRESS:PORT"))?;
+        ensure!(address.ip().is_loopback(), "{address} is not on the loopback interface");
+        let lines = format!("host: {address}\r\n");
+        Ok(Self { address, origin: format!("http://{address}"), lines, process })
+    }
+
+    /// The same as a proxy calls it that has ended the TLS of `https://op.example`.
+    pub fn behind_proxy(address: &str, issuer: &str, process: u32) -> Result<Self> {
+        let host = issuer.strip_prefix("https://").with_context(|| format!("{issuer} is not https"))?;
+        let lines = format!("host: {host}\r\nx-forwarded-proto: https\r\nx-forwarded-for: 192.0.2.1\r\n");
+        Ok(Self { origin: issuer.to_owned(), lines, ..Self::new(address, process)? })
     }
 
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
@@ -40,17 +48,25 @@ impl Site {
     }
 
     pub fn post(&self, path: &str, headers: &[(&str, &str)], form: &str) -> Vec<u8> {
-        let mut request = Vec::with_capacity(512 + form.len());
-        self.head(&mut request, "POST", path, headers);
-        write!(request, "content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n", form.len())
+        self.send("POST", path, headers, "application/x-www-form-urlencoded", form)
+    }
+
+    /// `POST` or `PUT` of JSON.
+    pub fn json(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
+        self.send(method, path, &[], "application/json", body)
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], media_type: &str, body: &str) -> Vec<u8> {
+        let mut request = Vec::with_capacity(512 + body.len());
+        self.head(&mut request, method, path, headers);
+        write!(request, "content-type: {media_type}\r\ncontent-length: {}\r\n\r\n", body.len())
             .expect("writing to memory does not fail");
-        request.extend_from_slice(form.as_bytes());
+        request.extend_from_slice(body.as_bytes());
         request
     }
 
     fn head(&self, request: &mut Vec<u8>, method: &str, path: &str, headers: &[(&str, &str)]) {
-        write!(request, "{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.address)
-            .expect("writing to memory does not fail");
+        write!(request, "{method} {path} HTTP/1.1\r\n{}", self.lines).expect("writing to memory does not fail");
         for (name, value) in headers {
             write!(request, "{name}: {value}\r\n").expect("writing to memory does not fail");
         }
@@ -152,6 +168,11 @@ impl Answer<'_> {
             rest = after;
         }
         None
+    }
+
+    /// The body as JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(self.body).with_context(|| self.describe())
     }
 
     pub fn contains(&self, text: &str) -> bool {

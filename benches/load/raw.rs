@@ -1,5 +1,5 @@
-//! What the cores can compute when nothing else is to be done: RS256 signatures (RFC 7518 section 3.3) and argon2id
-//! (RFC 9106), one thread a core.
+//! What the cores can compute when nothing else is to be done: RS256 and ES256 signatures (RFC 7518 sections 3.3 and 3.4)
+//! and argon2id (RFC 9106), one thread a core.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 
 use crate::drive::count;
 
@@ -24,6 +24,15 @@ pub fn rs256(time: Duration) -> Result<f64> {
         move || {
             key.sign(&RSA_PKCS1_SHA256, &random, &SIGNING_INPUT, &mut signature).map_err(|_| anyhow!("no signature"))
         }
+    })
+}
+
+/// Signatures a second on P-256.
+pub fn es256(time: Duration) -> Result<f64> {
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).context("a P-256 key could not be made")?;
+    on_every_core(time, || {
+        let (key, random) = (&key, SystemRandom::new());
+        move || key.sign(&random, &SIGNING_INPUT).map(drop).map_err(|_| anyhow!("no signature"))
     })
 }
 

@@ -1,109 +1,50 @@
-//! The figures as a table: for a terminal, or as Markdown for `docs/benchmarks.md`.
+//! The figures as tables: for a terminal, or as Markdown for `docs/performance.md`.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use crate::drive::Measured;
-use crate::endpoints::{Endpoint, Yardstick};
-use crate::footprint::Memory;
+use crate::endpoints::Endpoint;
+use crate::figures::{Figures, Growth, HalfLoad, Report, Scaled, Yard, median};
+use crate::table::{Table, millis, number, or_dash, verdict};
+use crate::usage::{Besides, Each};
 
 /// At half load, milliseconds (design document, section 10).
 const LATENCY_TARGET: f64 = 10.0;
-
-/// One round.
-#[derive(Clone, Copy, Debug)]
-pub struct Figures {
-    pub rate: f64,
-    /// Milliseconds; nothing where there are no requests.
-    pub p50: Option<f64>,
-    pub p99: Option<f64>,
-    /// CPU microseconds of the server's process for each answer.
-    pub cpu: Option<f64>,
-    /// To the yardstick of the same round.
-    ratio: f64,
-}
-
-impl Figures {
-    pub fn of(measured: &Measured, yardstick: f64) -> Self {
-        let rate = measured.rate();
-        let (p50, p99) = (Some(measured.percentile(50)), Some(measured.percentile(99)));
-        Self { rate, p50, p99, cpu: measured.cpu, ratio: rate / yardstick }
-    }
-
-    pub const fn raw(rate: f64) -> Self {
-        Self { rate, p50: None, p99: None, cpu: None, ratio: 1.0 }
-    }
-}
-
-pub struct Row {
-    pub endpoint: Endpoint,
-    pub rounds: Vec<Figures>,
-}
-
-impl Row {
-    pub fn rate(&self) -> f64 {
-        median(self.rounds.iter().map(|round| round.rate).collect())
-    }
-}
-
-/// Latencies at half of the rate that was reached.
-pub struct HalfLoad {
-    pub title: &'static str,
-    pub asked: f64,
-    pub rate: f64,
-    pub p50: f64,
-    pub p99: f64,
-}
-
-pub struct Footprint {
-    pub idle: Option<Memory>,
-    pub loaded: Option<Memory>,
-    pub bytes_per_login: Option<f64>,
-}
-
-/// What the script measured without the generator.
-#[derive(Clone, Copy, Debug)]
-pub struct Outside {
-    /// Milliseconds from starting the process to `/health/ready`.
-    pub start_up: Option<f64>,
-    /// MiB.
-    pub binary: Option<f64>,
-}
-
-pub struct Report {
-    pub connections: usize,
-    pub rounds: usize,
-    pub time: Duration,
-    pub yardsticks: Vec<(Yardstick, Vec<Figures>)>,
-    pub rows: Vec<Row>,
-    pub half_load: Vec<HalfLoad>,
-    pub footprint: Footprint,
-}
-
-/// The value in the middle.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        length if length % 2 == 1 => values[length / 2],
-        length => f64::midpoint(values[length / 2 - 1], values[length / 2]),
-    }
-}
+/// Of what many grants leave of the figure with few (the same).
+const SCALE_TARGET: f64 = 0.9;
+/// Cores that may be busy with other things.
+const MOST_BESIDES: f64 = 0.1;
 
 impl Report {
-    pub fn text(&self, outside: Outside, markdown: bool) -> String {
-        let mut tables = vec![self.throughput()];
-        if !self.half_load.is_empty() {
-            tables.push(self.latency());
-        }
-        tables.push(self.footprint(outside));
+    pub fn text(&self, markdown: bool) -> String {
+        let machine = &self.machine;
         let mut text = format!(
-            "{} connections, {} rounds of {:.1} s each, medians; [least–most] of the rounds. CPU is the server process alone.\n",
+            "{}, {} cores ({}), kernel {}, commit {}, {}\n\
+             {} connections, {} rounds of {:.1} s each, medians; [least–most] of the rounds.\n",
+            machine.database,
+            machine.cores,
+            machine.processor,
+            machine.kernel,
+            machine.commit,
+            machine.at,
             self.connections,
             self.rounds,
-            self.time.as_secs_f64()
+            self.seconds
         );
-        for table in tables {
+        if let Some(Besides { others, stolen }) = self.besides {
+            let noisy = if others + stolen > MOST_BESIDES { ": too much, measure again" } else { "" };
+            writeln!(text, "Other processes used {others:.2} cores, {stolen:.2} were taken by other machines{noisy}.")
+                .expect("writing to memory does not fail");
+        }
+        let tables = [
+            self.throughput(),
+            self.takes(),
+            self.latency(),
+            self.connections(),
+            self.scale(),
+            self.bytes(),
+            self.footprint(),
+        ];
+        for table in tables.iter().filter(|table| !table.is_empty()) {
             text.push('\n');
             table.print(&mut text, markdown);
         }
@@ -111,30 +52,59 @@ impl Report {
     }
 
     fn throughput(&self) -> Table {
-        let mut table = Table::new(["work", "a second", "p50 ms", "p99 ms", "CPU µs", "ratio", "target", ""]);
-        for (yardstick, rounds) in &self.yardsticks {
+        let mut table = Table::new(["work", "a second", "p50 ms", "p99 ms", "ratio", "target", ""]);
+        for Yard { yardstick, rounds } in &self.yardsticks {
             let title = format!("{} (yardstick)", yardstick.title());
-            table.row(&[
-                title,
-                spread(rounds),
-                latency(rounds, |one| one.p50),
-                latency(rounds, |one| one.p99),
-                cpu(rounds),
-            ]);
+            table.row([title, spread(rounds), latency(rounds, |one| one.p50), latency(rounds, |one| one.p99)]);
         }
-        for Row { endpoint, rounds } in &self.rows {
-            let ratio = median(rounds.iter().map(|round| round.ratio).collect());
-            let yardstick = endpoint.yardstick().title();
-            let target = endpoint.target();
-            table.row(&[
-                endpoint.title().to_owned(),
-                spread(rounds),
-                latency(rounds, |one| one.p50),
-                latency(rounds, |one| one.p99),
-                cpu(rounds),
-                format!("{ratio:.2} × {yardstick}"),
-                target.map_or_else(|| "–".to_owned(), |target| format!("≥ {target:.2}")),
-                target.map_or("", |target| verdict(ratio >= target)).to_owned(),
+        for row in &self.rows {
+            let ratio = row.ratio();
+            table.row([
+                row.endpoint.title().to_owned(),
+                spread(&row.rounds),
+                latency(&row.rounds, |one| one.p50),
+                latency(&row.rounds, |one| one.p99),
+                format!("{} × {}", share(ratio), row.yardstick.title()),
+                row.target.map_or_else(|| "–".to_owned(), |target| format!("≥ {target:.2}")),
+                row.target.map_or_else(String::new, |target| verdict(ratio >= target)),
+            ]);
+            if row.endpoint == Endpoint::LoginPassword {
+                let without = number(row.without_yardstick());
+                table.row(["… with the raw hash's time taken off".to_owned(), without]);
+            }
+        }
+        table
+    }
+
+    fn takes(&self) -> Table {
+        let mut table = Table::new([
+            "what an answer takes",
+            "server CPU µs",
+            "PostgreSQL CPU µs",
+            "generator CPU µs",
+            "WAL bytes",
+            "disk writes",
+            "disk flushes",
+            "server MiB then",
+        ]);
+        let yards = self.yardsticks.iter().map(|yard| (yard.yardstick.title(), &yard.rounds));
+        for (title, rounds) in yards.chain(self.rows.iter().map(|row| (row.endpoint.title(), &row.rounds))) {
+            let each = |of: fn(&Each) -> Option<f64>| {
+                let values: Option<Vec<f64>> = rounds.iter().map(|round| of(&round.each)).collect();
+                or_dash(values.map(median))
+            };
+            if rounds.iter().all(|round| round.each.server.is_none()) {
+                continue;
+            }
+            table.row([
+                title.to_owned(),
+                each(|each| each.server),
+                each(|each| each.database),
+                each(|each| each.generator),
+                each(|each| each.wal),
+                each(|each| each.writes),
+                each(|each| each.flushes),
+                each(|each| each.resident),
             ]);
         }
         table
@@ -143,106 +113,167 @@ impl Report {
     fn latency(&self) -> Table {
         let mut table =
             Table::new(["at half of that load", "asked a second", "answered", "p50 ms", "p99 ms", "target", ""]);
-        for HalfLoad { title, asked, rate, p50, p99 } in &self.half_load {
-            table.row(&[
-                (*title).to_owned(),
-                thousands(*asked),
-                thousands(*rate),
+        for HalfLoad { endpoint, asked, rate, p50, p99 } in &self.half_load {
+            table.row([
+                endpoint.title().to_owned(),
+                number(*asked),
+                number(*rate),
                 format!("{p50:.2}"),
                 format!("{p99:.2}"),
                 format!("≤ {LATENCY_TARGET:.0} ms"),
-                verdict(*p99 <= LATENCY_TARGET).to_owned(),
+                verdict(*p99 <= LATENCY_TARGET),
             ]);
         }
         table
     }
 
-    fn footprint(&self, outside: Outside) -> Table {
-        let Footprint { idle, loaded, bytes_per_login } = self.footprint;
+    fn connections(&self) -> Table {
+        let mut table = Table::new(["by connections", "connections", "a second", "p50 ms", "p99 ms", "ratio to hello"]);
+        let Some(first) = self.sweep.first() else { return table };
+        let mut rows = |title: &str, of: &dyn Fn(usize) -> Option<Figures>| {
+            for (nth, sweep) in self.sweep.iter().enumerate() {
+                let Some(figures) = of(nth) else { continue };
+                table.row([
+                    title.to_owned(),
+                    sweep.connections.to_string(),
+                    number(figures.rate),
+                    millis(figures.p50),
+                    millis(figures.p99),
+                    share(figures.rate / sweep.hello.rate),
+                ]);
+            }
+        };
+        rows("hello (yardstick)", &|nth| Some(self.sweep[nth].hello));
+        for (endpoint, _) in &first.rows {
+            rows(endpoint.title(), &|nth| {
+                self.sweep[nth].rows.iter().find(|(other, _)| other == endpoint).map(|(_, figures)| *figures)
+            });
+        }
+        table
+    }
+
+    fn scale(&self) -> Table {
+        let Some(scale) = &self.scale else { return Table::new(["by grants"]) };
+        let (few, many) = (number(to_f64(scale.few)), number(to_f64(scale.many)));
+        let mut table = Table::new([
+            "by grants",
+            &format!("a second with {few}"),
+            "p99 ms",
+            "WAL bytes",
+            &format!("with {many}"),
+            "p99 ms",
+            "WAL bytes",
+            "ratio",
+            "beside hello",
+            "target",
+            "",
+        ]);
+        let wal = |rounds: &[Figures]| {
+            let values: Option<Vec<f64>> = rounds.iter().map(|round| round.each.wal).collect();
+            or_dash(values.map(median))
+        };
+        for Scaled { what, few, many } in &scale.rows {
+            let ratio = rate(many) / rate(few);
+            let beside = |rounds: &[Figures]| median(rounds.iter().map(|round| round.ratio));
+            table.row([
+                (*what).to_owned(),
+                spread(few),
+                latency(few, |one| one.p99),
+                wal(few),
+                spread(many),
+                latency(many, |one| one.p99),
+                wal(many),
+                format!("{ratio:.2}"),
+                format!("{:.2}", beside(many) / beside(few)),
+                format!("≥ {SCALE_TARGET:.2}"),
+                verdict(ratio >= SCALE_TARGET),
+            ]);
+        }
+        table.row([
+            format!("the database with {many} grants"),
+            format!("{} MiB", number(mib(scale.bytes))),
+            String::new(),
+            String::new(),
+            format!("filled in {:.0} s", scale.seconds),
+        ]);
+        table
+    }
+
+    fn bytes(&self) -> Table {
+        let mut table = Table::new(["database bytes of each", "tables and indexes", "WAL", "measured by"]);
+        for Growth { what, units, bytes, wal } in &self.growth {
+            table.row([(*what).to_owned(), number(*bytes), or_dash(*wal), number(to_f64(*units))]);
+        }
+        if let Some(expired) = &self.expired {
+            table.row([
+                "when all has expired, in all".to_owned(),
+                format!("{} KiB", number(1024.0 * mib(expired.bytes))),
+                String::new(),
+                format!("{} rows left of {}", expired.rows, number(whole(expired.before))),
+            ]);
+        }
+        table
+    }
+
+    fn footprint(&self) -> Table {
         let mut table = Table::new(["footprint", "measured", "target", ""]);
         let mut line = |title: &str, value: Option<f64>, unit: &str, target: Option<f64>| {
             let Some(value) = value else { return };
-            table.row(&[
+            table.row([
                 title.to_owned(),
                 format!("{value:.1} {unit}"),
                 target.map_or_else(|| "–".to_owned(), |target| format!("≤ {target:.0} {unit}")),
-                target.map_or("", |target| verdict(value <= target)).to_owned(),
+                target.map_or_else(String::new, |target| verdict(value <= target)),
             ]);
         };
-        line("memory idle (resident)", idle.map(|memory| memory.resident), "MiB", Some(25.0));
-        line("memory under load (the most ever resident)", loaded.map(|memory| memory.peak), "MiB", Some(100.0));
-        line("memory after the load (resident)", loaded.map(|memory| memory.resident), "MiB", None);
-        line("start with a migrated database", outside.start_up, "ms", Some(100.0));
-        line("release binary", outside.binary, "MiB", Some(25.0));
-        line("database growth a sign-in", bytes_per_login, "bytes", None);
+        let footprint = &self.footprint;
+        line("memory idle (resident)", footprint.idle.map(|memory| memory.resident), "MiB", Some(25.0));
+        line(
+            "memory under load (the most ever resident)",
+            footprint.loaded.map(|memory| memory.peak),
+            "MiB",
+            Some(100.0),
+        );
+        line("memory after the load (resident)", footprint.loaded.map(|memory| memory.resident), "MiB", None);
+        for sweep in &self.sweep {
+            line(&format!("memory after {} connections (resident)", sweep.connections), sweep.resident, "MiB", None);
+        }
+        line("start with a migrated database", footprint.start_up, "ms", Some(100.0));
+        line("release binary", footprint.binary, "MiB", Some(25.0));
         table
     }
 }
 
-fn verdict(is_met: bool) -> &'static str {
-    if is_met { "met" } else { "missed" }
+fn share(ratio: f64) -> String {
+    if ratio < 0.095 { format!("{ratio:.3}") } else { format!("{ratio:.2}") }
+}
+
+fn rate(rounds: &[Figures]) -> f64 {
+    median(rounds.iter().map(|round| round.rate))
 }
 
 fn spread(rounds: &[Figures]) -> String {
-    let mut rates: Vec<f64> = rounds.iter().map(|round| round.rate).collect();
-    rates.sort_by(f64::total_cmp);
-    let (least, most) = (rates.first().copied().unwrap_or(f64::NAN), rates.last().copied().unwrap_or(f64::NAN));
-    format!("{} [{}–{}]", thousands(median(rates)), thousands(least), thousands(most))
+    let rates = || rounds.iter().map(|round| round.rate);
+    let (least, most) = (rates().fold(f64::INFINITY, f64::min), rates().fold(f64::NEG_INFINITY, f64::max));
+    if rounds.len() < 2 {
+        return number(median(rates()));
+    }
+    format!("{} [{}–{}]", number(median(rates())), number(least), number(most))
 }
 
 fn latency(rounds: &[Figures], of: impl Fn(&Figures) -> Option<f64>) -> String {
     let values: Option<Vec<f64>> = rounds.iter().map(of).collect();
-    values.map_or_else(|| "–".to_owned(), |values| format!("{:.2}", median(values)))
+    millis(values.map(median))
 }
 
-fn cpu(rounds: &[Figures]) -> String {
-    let values: Option<Vec<f64>> = rounds.iter().map(|round| round.cpu).collect();
-    values.map_or_else(|| "–".to_owned(), |values| thousands(median(values)))
+fn to_f64(number: usize) -> f64 {
+    crate::drive::count(number)
 }
 
-/// `26,600`.
-fn thousands(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut grouped = String::new();
-    for (nth, digit) in digits.chars().enumerate() {
-        if nth > 0 && (digits.len() - nth) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+fn whole(number: i64) -> f64 {
+    to_f64(usize::try_from(number).unwrap_or(0))
 }
 
-/// Columns as wide as their widest cell.
-struct Table {
-    columns: usize,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new<const N: usize>(head: [&str; N]) -> Self {
-        Self { columns: N, rows: vec![head.map(str::to_owned).to_vec()] }
-    }
-
-    /// Cells at the end may be left out.
-    fn row<const N: usize>(&mut self, cells: &[String; N]) {
-        let mut cells = cells.to_vec();
-        cells.resize(self.columns, String::new());
-        self.rows.push(cells);
-    }
-
-    fn print(&self, text: &mut String, markdown: bool) {
-        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..self.columns).map(width).collect();
-        for (nth, row) in self.rows.iter().enumerate() {
-            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            let line = if markdown { format!("| {} |", cells.join(" | ")) } else { cells.join("  ") };
-            writeln!(text, "{}", line.trim_end()).expect("writing to memory does not fail");
-            if nth == 0 {
-                let rule: Vec<String> = widths.iter().map(|width| "-".repeat((*width).max(3))).collect();
-                let rule = if markdown { format!("| {} |", rule.join(" | ")) } else { rule.join("  ") };
-                writeln!(text, "{rule}").expect("writing to memory does not fail");
-            }
-        }
-    }
+fn mib(bytes: i64) -> f64 {
+    whole(bytes / 1024) / 1024.0
 }

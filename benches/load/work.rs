@@ -1,26 +1,28 @@
 //! The kinds of load: the same requests again and again, requests that may be sent once, and chains of refresh tokens.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::drive::Load;
-use crate::http::{Answer, Site, form, parameter};
+use crate::http::{Answer, Connection, Site, form, parameter};
 
 /// What an answer has to be.
 #[derive(Clone, Copy, Debug)]
 pub enum Expect {
     /// 200, and this text in the body.
     Body(&'static str),
+    /// 200, whatever the body.
+    Success,
     /// A redirect whose URL has this parameter.
     Redirect(&'static str),
 }
 
 impl Expect {
-    fn judge(self, answer: &Answer<'_>) -> Result<()> {
+    pub fn judge(self, answer: &Answer<'_>) -> Result<()> {
         let met = match self {
+            Self::Success => answer.status == 200,
             Self::Body(text) => answer.status == 200 && answer.contains(text),
             Self::Redirect(name) => parameter(&answer.location()?, name).is_some(),
         };
@@ -38,6 +40,9 @@ pub struct Repeat {
 
 impl Repeat {
     /// One for each connection; they begin at different requests.
+    ///
+    /// # Panics
+    /// Later, without a request.
     pub fn many(connections: usize, requests: Vec<Vec<u8>>, expect: Expect) -> Vec<Self> {
         let requests: Arc<[Vec<u8>]> = requests.into();
         let apart = requests.len().div_ceil(connections);
@@ -46,14 +51,11 @@ impl Repeat {
 }
 
 impl Load for Repeat {
-    fn next(&mut self) -> Option<Cow<'_, [u8]>> {
-        let request = self.requests.get(self.at % self.requests.len().max(1))?;
+    async fn once(&mut self, on: &mut [Connection]) -> Result<bool> {
+        let request = &self.requests[self.at % self.requests.len()];
         self.at += 1;
-        Some(Cow::Borrowed(request))
-    }
-
-    fn judge(&mut self, answer: &Answer<'_>) -> Result<()> {
-        self.expect.judge(answer)
+        self.expect.judge(&on[0].exchange(request).await?)?;
+        Ok(true)
     }
 }
 
@@ -82,7 +84,7 @@ struct Queue {
 
 enum Requests {
     Each(Vec<Vec<u8>>),
-    Same(Vec<u8>, usize),
+    InTurn(Vec<Vec<u8>>, usize),
 }
 
 impl Spend {
@@ -90,9 +92,9 @@ impl Spend {
         Self::queue(connections, Requests::Each(requests), expect, keep)
     }
 
-    /// One request, sent `times` in all.
-    pub fn times(connections: usize, request: Vec<u8>, times: usize, expect: Expect, keep: Keep) -> Vec<Self> {
-        Self::queue(connections, Requests::Same(request, times), expect, keep)
+    /// These requests in turn, `times` in all.
+    pub fn times(connections: usize, requests: Vec<Vec<u8>>, times: usize, expect: Expect, keep: Keep) -> Vec<Self> {
+        Self::queue(connections, Requests::InTurn(requests, times), expect, keep)
     }
 
     fn queue(connections: usize, requests: Requests, expect: Expect, keep: Keep) -> Vec<Self> {
@@ -102,24 +104,22 @@ impl Spend {
 }
 
 impl Load for Spend {
-    fn next(&mut self) -> Option<Cow<'_, [u8]>> {
+    async fn once(&mut self, on: &mut [Connection]) -> Result<bool> {
         let nth = self.queue.next.fetch_add(1, Ordering::Relaxed);
-        match &self.queue.requests {
+        let request = match &self.queue.requests {
             Requests::Each(requests) => requests.get(nth).map(Vec::as_slice),
-            Requests::Same(request, times) => (nth < *times).then_some(request.as_slice()),
-        }
-        .map(Cow::Borrowed)
-    }
-
-    fn judge(&mut self, answer: &Answer<'_>) -> Result<()> {
-        self.expect.judge(answer)?;
+            Requests::InTurn(requests, times) => (nth < *times).then(|| requests[nth % requests.len()].as_slice()),
+        };
+        let Some(request) = request else { return Ok(false) };
+        let answer = on[0].exchange(request).await?;
+        self.expect.judge(&answer)?;
         let kept = match self.keep {
-            Keep::Nothing => return Ok(()),
+            Keep::Nothing => return Ok(true),
             Keep::Member(name) => answer.member(name).map(str::to_owned),
             Keep::Parameter(name) => parameter(&answer.location()?, name),
         };
         self.kept.push(kept.with_context(|| format!("no {:?} in {}", self.keep, answer.describe()))?);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -127,7 +127,7 @@ impl Load for Spend {
 pub struct Rotate {
     site: Site,
     authorization: String,
-    tokens: Vec<String>,
+    pub tokens: Vec<String>,
     at: usize,
 }
 
@@ -135,10 +135,11 @@ impl Rotate {
     pub fn many(connections: usize, site: &Site, authorization: &str, mut tokens: Vec<String>) -> Result<Vec<Self>> {
         ensure!(tokens.len() >= connections, "fewer refresh tokens than connections");
         let each = tokens.len() / connections;
-        let chains = (0..connections).map(|_| Self {
+        let chains = (0..connections).map(|nth| Self {
             site: site.clone(),
             authorization: authorization.to_owned(),
-            tokens: tokens.split_off(tokens.len() - each),
+            // The last takes what is left.
+            tokens: tokens.split_off(if nth + 1 == connections { 0 } else { tokens.len() - each }),
             at: 0,
         });
         Ok(chains.collect())
@@ -146,19 +147,17 @@ impl Rotate {
 }
 
 impl Load for Rotate {
-    fn next(&mut self) -> Option<Cow<'_, [u8]>> {
+    /// The next token must be another: the grace period would give the same again.
+    async fn once(&mut self, on: &mut [Connection]) -> Result<bool> {
         self.at = (self.at + 1) % self.tokens.len();
-        let body = form(&[("grant_type", "refresh_token"), ("refresh_token", &self.tokens[self.at])]);
-        Some(Cow::Owned(self.site.post("/oauth2/token", &[("authorization", &self.authorization)], &body)))
-    }
-
-    /// The next one must be another: the grace period would give the same again.
-    fn judge(&mut self, answer: &Answer<'_>) -> Result<()> {
-        Expect::Body("\"access_token\":\"").judge(answer)?;
-        let successor = answer.member("refresh_token").with_context(|| format!("no token: {}", answer.describe()))?;
         let token = &mut self.tokens[self.at];
+        let body = form(&[("grant_type", "refresh_token"), ("refresh_token", token)]);
+        let request = self.site.post("/oauth2/token", &[("authorization", &self.authorization)], &body);
+        let answer = on[0].exchange(&request).await?;
+        Expect::Body("\"access_token\":\"").judge(&answer)?;
+        let successor = answer.member("refresh_token").with_context(|| format!("no token: {}", answer.describe()))?;
         ensure!(successor != token, "the refresh token was not rotated");
         successor.clone_into(token);
-        Ok(())
+        Ok(true)
     }
 }

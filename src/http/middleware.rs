@@ -1,5 +1,6 @@
 //! What surrounds every endpoint of both ports: the checks before it, the bounds around it, the headers after it.
 
+mod in_flight;
 mod request_id;
 mod request_log;
 #[cfg(test)]
@@ -19,9 +20,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
-use http_body_util::Limited;
+use maud::Markup;
 use tracing::Instrument as _;
 
+use self::in_flight::Arriving;
 pub use self::request_id::{RequestId, X_REQUEST_ID};
 use self::request_log::RequestLog;
 use super::admin_access::{self, Caller, Gate};
@@ -29,7 +31,8 @@ use super::client_address::{self, ClientAddress, Peer};
 use super::cors::{self, Origins};
 use super::host::{self, Hosts, Termination};
 use super::listener::Drain;
-use super::refusal::{Refusal, TOO_LARGE};
+use super::page;
+use super::refusal::{FULL, Refusal, TOO_LARGE};
 use crate::config::{self, Config};
 use crate::metrics::{self, Metrics};
 
@@ -64,6 +67,9 @@ pub struct Options {
     /// Whether browsers come over https: then they are told to stay there.
     https: bool,
     body: usize,
+    max_in_flight: usize,
+    /// What people see where those are taken.
+    full_page: Option<Markup>,
     request_timeout: Duration,
     silent_health: bool,
     drain: Drain,
@@ -96,7 +102,8 @@ impl Options {
     pub fn public(config: &Config, metrics: &Metrics, drain: Drain) -> Self {
         let https = config.urls.issuer_url.scheme() == "https";
         let hosts = Hosts::public(&config.urls, config.dev);
-        Self::new(&config.serve.public, &config.limits, hosts, https, metrics, drain)
+        let full_page = Some(page::prepared(config, &FULL));
+        Self { full_page, ..Self::new(&config.serve.public, &config.limits, hosts, https, metrics, drain) }
     }
 
     pub fn admin(config: &Config, metrics: &Metrics, drain: Drain) -> Self {
@@ -130,6 +137,8 @@ impl Options {
             metrics: metrics.clone(),
             https,
             body: limits.body,
+            max_in_flight: limits.max_in_flight,
+            full_page: None,
             request_timeout: limits.request_timeout,
             silent_health: listener.request_log_disable_for_health,
             drain,
@@ -198,8 +207,11 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
     let mut log = RequestLog::start(&options, &parts, client.0, id.clone(), silent);
     let version = parts.version;
 
-    let mut response = match options.check(&parts) {
+    let place = options.place(&parts);
+    let checked = place.as_ref().map_err(|full| *full).and_then(|_| options.check(&parts));
+    let mut response = match checked {
         Err(REFUSED_METHOD) => ([(header::ALLOW, METHODS)], REFUSED_METHOD).into_response(),
+        Err(FULL) => options.turn_away(&parts.headers),
         Err(refusal) => refusal.into_response(),
         Ok(caller) => {
             options.look_for_names(peer, client, parts.uri.path());
@@ -210,7 +222,7 @@ async fn surround(State(options): State<Arc<Options>>, request: Request, next: N
             }
             // For the error page, which shows it: ours from here on, whatever the caller sent.
             parts.headers.extend(id.header().map(|value| (X_REQUEST_ID, value)));
-            let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
+            let body = if body.is_end_stream() { body } else { Body::new(Arriving::new(body, &options)) };
             let span = tracing::error_span!("request", id = id.as_str(), admin = caller.as_ref().map(Caller::as_str));
             log.caller = caller;
             within(&options, next.run(Request::from_parts(parts, body)).instrument(span)).await

@@ -1,9 +1,12 @@
 //! What every request is served with.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::runtime;
+use tokio::sync::Mutex;
 
 use crate::attempts::Attempts;
 use crate::clock::{Clock, Timestamp};
@@ -48,7 +51,10 @@ impl Deref for App {
     }
 }
 
-/// The bounds on guessing and on hashing.
+/// What keeps the server from being ready, by the name of the check.
+pub type Failed = BTreeMap<&'static str, String>;
+
+/// The bounds on guessing, on hashing and on probing.
 pub struct Guard {
     pub passwords: Passwords,
     pub verified_secrets: VerifiedSecrets,
@@ -58,6 +64,8 @@ pub struct Guard {
     pub per_address: Attempts,
     /// Clients that register themselves, by their address.
     pub registrations: Attempts,
+    /// When the last look at the database for a probe began, and what it found.
+    pub readiness: Mutex<Option<(Instant, Failed)>>,
 }
 
 impl App {
@@ -118,6 +126,7 @@ impl App {
             known_devices: Attempts::new(limits.login_per_account.saturating_mul(KNOWN_DEVICES), limits.login_window),
             per_address: Attempts::new(limits.login_per_address, limits.login_window),
             registrations: Attempts::new(config.oidc.registration.per_address, config.oidc.registration.window),
+            readiness: Mutex::default(),
         };
         Ok(Self(Arc::new(Parts {
             keys: Keys::new(&config),

@@ -171,7 +171,14 @@ async fn is_chosen(app: &App, client: &Client, stored: &str, presented: &Secret,
         // so that nobody can shut a client out from elsewhere.
         let attempt =
             app.guard.per_address.begin((&client.id, household(address))).await.map_err(NotLooked::Guessing)?;
-        let verdict = app.guard.passwords.verify(presented, Some(stored)).await.map_err(NotLooked::Busy)?;
+        let verdict = match app.guard.passwords.of_clients().verify(presented, Some(stored)).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                // Nobody has looked whether it is right: to come back is no second guess.
+                attempt.succeeded();
+                return Err(NotLooked::Busy(error));
+            }
+        };
         if verdict.matches {
             attempt.succeeded();
             if verdict.rehash && client.secret_hash.as_deref() == Some(stored) {
@@ -242,7 +249,7 @@ async fn hash_of_unsealed(app: &App, client: &Client, secret: &Secret) -> Result
 }
 
 async fn hash(app: &App, secret: &Secret) -> Result<String> {
-    app.guard.passwords.hash(secret).await.map_err(|error| match error {
+    app.guard.passwords.of_clients().hash(secret).await.map_err(|error| match error {
         PasswordError::TooLong | PasswordError::Nul => ErrorCode::InvalidClientMetadata
             .because("Field client_secret must have at most 256 printable ASCII characters."),
         PasswordError::Busy => refuse_busy(error),
@@ -272,7 +279,7 @@ fn refuse_guessing(TooMany(wait): TooMany) -> Error {
 
 /// A weaker hash is replaced on the way; a failure to do so is not the client's concern.
 async fn rehash(app: &App, client: &Client, stored: &str, secret: &Secret) {
-    let Ok(stronger) = app.guard.passwords.hash(secret).await else { return };
+    let Ok(stronger) = app.guard.passwords.of_clients().hash(secret).await else { return };
     if let Err(error) = app.store.rehash_client_secret(&client.id, stored, &stronger).await {
         tracing::warn!(%error, client = %client.id, "the client's secret could not be hashed anew");
     }

@@ -388,4 +388,6 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// `limits.connections`, per listener.
     pub connections: usize,
+    /// `limits.max_in_flight`: requests that a listener answers at once.
+    pub max_in_flight: usize,
 }

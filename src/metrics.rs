@@ -5,6 +5,7 @@
 
 mod encode;
 mod http;
+mod in_flight;
 mod process;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 pub use self::encode::{CONTENT_TYPE, Readings};
 pub use self::http::Http;
 use self::http::Sizes;
+pub use self::in_flight::InFlight;
 pub use self::process::Process;
 use crate::clock::Timestamp;
 use crate::oauth::Error;

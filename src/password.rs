@@ -2,8 +2,10 @@
 //! PBKDF2 and bcrypt that came from elsewhere are verified within the same bounds.
 //!
 //! A hash takes 15 ms of a core and 19 MiB with the default parameters. So there are never more at once than configured,
-//! a short queue waits, and the rest is told to come back: a flood of sign-ins must not starve everything else.
+//! a short queue waits, and the rest is told to come back: a flood of sign-ins must not starve everything else. Whoever is
+//! not a flood's target does not feel it: hashes give way to requests (`aside.rs`), and clients have a queue of their own.
 
+mod aside;
 mod imported;
 mod stored;
 mod verified_secrets;
@@ -87,46 +89,64 @@ pub fn check_hash(stored: &str) -> Result<(), &'static str> {
 
 /// Hashes and verifies. Clones share the bounds.
 #[derive(Clone)]
-pub struct Passwords(Arc<Inner>);
+pub struct Passwords {
+    inner: Arc<Inner>,
+    whose: Whose,
+}
+
+/// Who waits in which queue.
+#[derive(Clone, Copy)]
+enum Whose {
+    People,
+    Clients,
+}
 
 struct Inner {
     params: Params,
+    /// Of each queue.
     capacity: usize,
-    /// Those that wait and those that are computed.
-    admitted: Arc<Semaphore>,
+    /// Those that wait and those that are computed, people and clients.
+    admitted: [Arc<Semaphore>; 2],
     running: Arc<Semaphore>,
     /// Memory of finished computations, for the next ones; given back when nobody is left.
     arenas: Mutex<Vec<Vec<Block>>>,
 }
 
 impl Passwords {
-    /// `concurrency` computations at once, and eight times as many waiting.
+    /// `concurrency` computations at once, and eight times as many people waiting.
     pub fn new(params: Argon2Params, concurrency: usize) -> Result<Self, PasswordError> {
         let Argon2Params { memory_kib, iterations, parallelism } = params;
         let length = Some(Params::DEFAULT_OUTPUT_LEN);
         let params = Params::new(memory_kib, iterations, parallelism, length).map_err(|_| PasswordError::Parameters)?;
         let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS / (1 + QUEUE));
         let capacity = concurrency * (1 + QUEUE);
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             params,
             capacity,
-            admitted: Arc::new(Semaphore::new(capacity)),
+            admitted: [(); 2].map(|()| Arc::new(Semaphore::new(capacity))),
             running: Arc::new(Semaphore::new(concurrency)),
             arenas: Mutex::default(),
-        })))
+        };
+        Ok(Self { inner: Arc::new(inner), whose: Whose::People })
+    }
+
+    /// The same computations with a queue for clients: while people are told to come back, a client whose secret somebody
+    /// chose still gets its tokens, and who guesses at clients' secrets keeps no person out.
+    #[must_use]
+    pub fn of_clients(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), whose: Whose::Clients }
     }
 
     /// How many are computed at the moment, and how many wait.
     pub fn load(&self) -> (usize, usize) {
-        let admitted = self.0.capacity - self.0.admitted.available_permits();
-        let running = self.0.capacity / (1 + QUEUE) - self.0.running.available_permits();
-        (running, admitted.saturating_sub(running))
+        let running = self.inner.capacity / (1 + QUEUE) - self.inner.running.available_permits();
+        (running, self.inner.admitted().saturating_sub(running))
     }
 
     /// The PHC string to keep. How short a password may be is not decided here.
     pub async fn hash(&self, password: &Secret) -> Result<String, PasswordError> {
         let password = normalise(password)?;
-        let fresh = Stored::nobodys(&self.0.params);
+        let fresh = Stored::nobodys(&self.inner.params);
         self.compute(fresh.params.block_count(), move |memory| {
             let hash = fresh.compute(&password, memory)?;
             fresh.with_hash(hash).phc()
@@ -141,11 +161,11 @@ impl Passwords {
             Hash::read(phc).inspect_err(|reason| tracing::error!(reason, "a stored password hash cannot be used")).ok()
         });
         let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| Hash::Own(Stored::nobodys(&self.0.params)));
+        let hash = hash.unwrap_or_else(|| Hash::Own(Stored::nobodys(&self.inner.params)));
         // No account has a password that `hash` refuses; that it takes no time says nothing about accounts.
         let Ok(password) = hash.password(password) else { return Ok(Verdict::WRONG) };
         let (blocks, outdated) = match &hash {
-            Hash::Own(own) => (own.params.block_count(), !own.is_current(&self.0.params)),
+            Hash::Own(own) => (own.params.block_count(), !own.is_current(&self.inner.params)),
             Hash::Imported(imported) => (0, imported.knows_all_of(&password)),
         };
         let fits = self
@@ -158,28 +178,36 @@ impl Passwords {
         Ok(Verdict { matches, rehash: matches && outdated })
     }
 
-    /// Runs `work` on a blocking thread, with memory of that many blocks. Who no longer waits for the answer keeps his
+    /// Runs `work` on a thread of its own, with memory of that many blocks. Who no longer waits for the answer keeps his
     /// place until the computation ends: it cannot be stopped, and must be counted.
     async fn compute<T, W>(&self, blocks: usize, work: W) -> Result<T, PasswordError>
     where
         T: Send + 'static,
         W: FnOnce(&mut [Block]) -> Result<T, PasswordError> + Send + 'static,
     {
-        let inner = Arc::clone(&self.0);
-        let admitted = Arc::clone(&inner.admitted).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let inner = Arc::clone(&self.inner);
+        let queue = Arc::clone(&inner.admitted[self.whose as usize]);
+        let admitted = queue.try_acquire_owned().map_err(|_| PasswordError::Busy)?;
         let running = Arc::clone(&inner.running).acquire_owned().await.map_err(|_| PasswordError::Failed)?;
-        let computation = tokio::task::spawn_blocking(move || {
+        let computation = aside::run(move || {
             let mut arena = inner.arena(blocks)?;
             let result = work(&mut arena[..blocks]);
             inner.give_back(arena);
             drop((running, admitted));
             result
         });
+        // Where the system has no thread left there is one later.
+        let computation = computation.map_err(|_| PasswordError::Busy)?;
         computation.await.map_err(|_| PasswordError::Failed)?
     }
 }
 
 impl Inner {
+    /// How many wait or are computed.
+    fn admitted(&self) -> usize {
+        self.admitted.iter().map(|queue| self.capacity - queue.available_permits()).sum()
+    }
+
     fn arena(&self, blocks: usize) -> Result<Vec<Block>, PasswordError> {
         let kept = self.arenas.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(arena) = kept
@@ -195,7 +223,7 @@ impl Inner {
 
     fn give_back(&self, arena: Vec<Block>) {
         let mut arenas = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.admitted.available_permits() + 1 >= self.capacity {
+        if self.admitted() <= 1 {
             // The last one out.
             arenas.clear();
         } else if arena.len() == self.params.block_count() {
@@ -311,8 +339,8 @@ mod tests {
     async fn an_unknown_user_costs_a_computation_too() {
         let passwords = passwords();
         let stored = passwords.hash(&secret("a")).await.unwrap();
-        let all = u32::try_from(passwords.0.capacity).unwrap();
-        let _taken = passwords.0.admitted.acquire_many(all).await.unwrap();
+        let all = u32::try_from(passwords.inner.capacity).unwrap();
+        let _taken = passwords.inner.admitted[0].acquire_many(all).await.unwrap();
         for stored in
             [None, Some(""), Some("$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAA"), Some(&*stored)]
         {
@@ -324,14 +352,14 @@ mod tests {
     #[tokio::test]
     async fn the_queue_is_bounded_and_drains() {
         let passwords = Passwords::new(QUICK, 1).unwrap();
-        let held = Arc::clone(&passwords.0.running).acquire_owned().await.unwrap();
+        let held = Arc::clone(&passwords.inner.running).acquire_owned().await.unwrap();
         let waiting: Vec<_> = (0..=QUEUE)
             .map(|_| {
                 let passwords = passwords.clone();
                 tokio::spawn(async move { passwords.hash(&secret("a")).await })
             })
             .collect();
-        while passwords.0.admitted.available_permits() > 0 {
+        while passwords.inner.admitted[0].available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(passwords.hash(&secret("a")).await, Err(PasswordError::Busy));
@@ -341,14 +369,30 @@ mod tests {
         let first = waiting.next().unwrap();
         first.abort();
         assert!(first.await.unwrap_err().is_cancelled());
-        assert_eq!(passwords.0.admitted.available_permits(), 1);
+        assert_eq!(passwords.inner.admitted[0].available_permits(), 1);
 
         drop(held);
         for task in waiting {
             assert!(task.await.unwrap().is_ok());
         }
         assert!(passwords.hash(&secret("a")).await.is_ok());
-        assert!(passwords.0.arenas.lock().unwrap().is_empty(), "the last one out gives the memory back");
+        assert!(passwords.inner.arenas.lock().unwrap().is_empty(), "the last one out gives the memory back");
+    }
+
+    /// A flood of people keeps no client out, and the other way round.
+    #[tokio::test]
+    async fn clients_wait_in_a_queue_of_their_own() {
+        let passwords = Passwords::new(QUICK, 1).unwrap();
+        let all = u32::try_from(passwords.inner.capacity).unwrap();
+        for (flooded, other) in
+            [(passwords.clone(), passwords.of_clients()), (passwords.of_clients(), passwords.clone())]
+        {
+            let queue = &flooded.inner.admitted[flooded.whose as usize];
+            let _taken = queue.acquire_many(all).await.unwrap();
+            assert_eq!(flooded.hash(&secret("a")).await, Err(PasswordError::Busy));
+            assert!(other.hash(&secret("a")).await.is_ok());
+            assert_eq!(other.load(), (0, passwords.inner.capacity), "one number for both");
+        }
     }
 
     /// A hash of Hydra's is right until the moment comes to make one of ours.

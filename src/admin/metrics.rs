@@ -34,6 +34,7 @@ pub async fn on_get(State(app): State<App>) -> impl IntoResponse {
         store_failures: Store::failures(),
         hashes: (number(running), number(waiting)),
         max_hashes: number(app.config.limits.password_hashes),
+        max_in_flight: number(app.config.limits.max_in_flight),
     };
     (no_store(), [(header::CONTENT_TYPE, CONTENT_TYPE)], app.metrics.page(readings))
 }

@@ -355,7 +355,7 @@ pub struct Limits {
     pub login: LoginLimits,
     /// Threads that answer requests; the number of cores unless set.
     pub threads: Setting<Option<usize>>,
-    /// Password computations at once; the number of cores unless set.
+    /// Password computations at once, which give way to requests; the number of cores unless set.
     pub password_hashes: Setting<Option<usize>>,
     /// Bytes of a request body.
     #[schemars(extend("default" = 65536))]
@@ -375,6 +375,9 @@ pub struct Limits {
     /// Connections per listener.
     #[schemars(extend("default" = 10000))]
     pub connections: Setting<usize>,
+    /// Requests that a listener answers at once; more are told 503 with `Retry-After`. Probes and metrics are not counted.
+    #[schemars(extend("default" = 1024))]
+    pub max_in_flight: Setting<usize>,
 }
 
 /// Failed or unfinished sign-ins.

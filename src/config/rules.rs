@@ -338,5 +338,6 @@ fn limits(raw: &raw::Limits, check: &mut Check) -> Limits {
         idle_timeout: lasts(check, &raw.idle_timeout, SECOND, HOUR),
         drain_timeout: lasts(check, &raw.drain_timeout, Duration::ZERO, HOUR),
         connections: number(check, &raw.connections, 1, 1_000_000),
+        max_in_flight: number(check, &raw.max_in_flight, 1, 1_000_000),
     }
 }

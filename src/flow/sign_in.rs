@@ -109,7 +109,13 @@ pub async fn sign_in(
     let user = app.store.user_by_name(given.name).await?;
     let account = user.as_ref().map_or_else(|| canonical(given.name), |user| user.id.to_string());
     let guess = visitor.guess(app, by_address, account, user.as_ref().map(|user| &user.id)).await?;
-    let user = check(app, user, given.password).await?;
+    let user = match check(app, user, given.password).await {
+        Err(busy @ SignInFailure::Refused(_)) => {
+            guess.was_not_judged();
+            return Err(busy);
+        }
+        judged => judged?,
+    };
 
     let session = Session {
         id: SessionId::new(now),

@@ -1,5 +1,6 @@
 //! What surrounds every endpoint of both ports: the checks before it, the bounds around it, the headers after it.
 
+mod in_flight;
 mod request_id;
 mod request_log;
 #[cfg(test)]
@@ -23,9 +24,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http_body_util::Limited;
+use maud::Markup;
 use tower::{Layer, Service};
 
+use self::in_flight::{Arriving, Place};
 pub use self::request_id::{RequestId, X_REQUEST_ID};
 use self::request_log::RequestLog;
 pub use self::within::current;
@@ -35,7 +37,8 @@ use super::client_address::{self, ClientAddress, Peer};
 use super::cors::{self, Origins};
 use super::host::{self, Hosts, Termination};
 use super::listener::Drain;
-use super::refusal::{Refusal, TOO_LARGE};
+use super::page;
+use super::refusal::{FULL, Refusal, TOO_LARGE};
 use crate::config::{self, Config};
 use crate::metrics::{self, Metrics};
 
@@ -70,6 +73,9 @@ pub struct Options {
     /// Whether browsers come over https: then they are told to stay there.
     https: bool,
     body: usize,
+    max_in_flight: usize,
+    /// What people see where those are taken.
+    full_page: Option<Markup>,
     request_timeout: Duration,
     silent_health: bool,
     drain: Drain,
@@ -102,7 +108,8 @@ impl Options {
     pub fn public(config: &Config, metrics: &Metrics, drain: Drain) -> Self {
         let https = config.urls.issuer_url.scheme() == "https";
         let hosts = Hosts::public(&config.urls, config.dev);
-        Self::new(&config.serve.public, &config.limits, hosts, https, metrics, drain)
+        let full_page = Some(page::prepared(config, &FULL));
+        Self { full_page, ..Self::new(&config.serve.public, &config.limits, hosts, https, metrics, drain) }
     }
 
     pub fn admin(config: &Config, metrics: &Metrics, drain: Drain) -> Self {
@@ -136,6 +143,8 @@ impl Options {
             metrics: metrics.clone(),
             https,
             body: limits.body,
+            max_in_flight: limits.max_in_flight,
+            full_page: None,
             request_timeout: limits.request_timeout,
             silent_health: listener.request_log_disable_for_health,
             drain,
@@ -232,10 +241,12 @@ impl Service<Request> for Surrounded {
         let mut log = RequestLog::start(&options, &parts, client.0, id.clone(), silent);
         let version = parts.version;
 
-        let caller = match options.check(&parts) {
+        let place = Place::of(&options, &parts);
+        let caller = match place.as_ref().map_err(|full| *full).and_then(|_| options.check(&parts)) {
             Err(refusal) => {
                 let response = match refusal {
                     REFUSED_METHOD => ([(header::ALLOW, METHODS)], REFUSED_METHOD).into_response(),
+                    FULL => options.turn_away(&parts.headers),
                     refusal => refusal.into_response(),
                 };
                 return Box::pin(async move { Ok(finish(&options, &id, version, log, response)) });
@@ -248,10 +259,11 @@ impl Service<Request> for Surrounded {
         if let Some(caller) = &caller {
             parts.extensions.insert(caller.clone());
         }
-        let body = if body.is_end_stream() { body } else { Body::new(Limited::new(body, options.body)) };
+        let body = if body.is_end_stream() { body } else { Body::new(Arriving::new(body, &options)) };
         log.caller.clone_from(&caller);
         let answer = self.route.call(Request::from_parts(parts, body));
         Box::pin(async move {
+            let _place = place;
             let endpoint = bounded(&options, answer.map(|Ok(response)| response));
             let response = within(Current { id: id.clone(), caller }, endpoint).await;
             Ok(finish(&options, &id, version, log, response))

@@ -7,20 +7,29 @@ use url::Url;
 
 use super::answer::{self, JsonError};
 use super::middleware;
+use super::refusal::Refusal;
 use crate::app::App;
+use crate::config::Config;
 use crate::oauth::{Error, ErrorCode, Result};
 use crate::store::client::Client;
 use crate::ui::{self, ClientCard, Look};
 
 /// How the built-in pages look.
 pub fn look(app: &App) -> Look<'_> {
-    let ui = &app.config.ui;
-    Look { title: &ui.title, accent: &ui.accent_color, base: base(app) }
+    look_of(&app.config)
+}
+
+fn look_of(config: &Config) -> Look<'_> {
+    Look { title: &config.ui.title, accent: &config.ui.accent_color, base: base_of(config) }
 }
 
 /// The path that stands before every page of ours, without a slash at its end.
 pub fn base(app: &App) -> &str {
-    let public = &app.config.urls.public;
+    base_of(&app.config)
+}
+
+fn base_of(config: &Config) -> &str {
+    let public = &config.urls.public;
     let after_scheme = public.find("://").map_or(0, |at| at + 3);
     public[after_scheme..].find('/').map_or("", |at| &public[after_scheme + at..])
 }
@@ -120,6 +129,19 @@ pub fn fault_before(app: &App, headers: &HeaderMap, error: Error, continue_url: 
     };
     let response = page(answer::status(&error), fault.page(&look(app)), &ui::csp(None));
     answer::with_retry_after(response, &error)
+}
+
+/// The page of a refusal that is worth another try, made once and for all: what is sent when there is no time.
+pub fn prepared(config: &Config, refusal: &Refusal) -> Markup {
+    let fault = ui::error::Fault {
+        status: refusal.status.as_u16(),
+        code: refusal.error,
+        message: refusal.description,
+        request_id: None,
+        continue_url: None,
+        retry: true,
+    };
+    fault.page(&look_of(config))
 }
 
 /// Whether `Accept` names JSON and no page before it.

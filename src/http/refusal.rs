@@ -11,6 +11,18 @@ use crate::oauth;
 pub const TOO_LARGE: Refusal =
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "The request body is too large.");
 
+/// `limits.max_in_flight`.
+pub const FULL: Refusal =
+    Refusal::unavailable("The server is answering as many requests as it can. Please try again in a moment.");
+
+/// Seconds after which to come back (`Retry-After`).
+pub const COME_BACK: u16 = 2;
+
+/// Why a body is not read on: while it came, as many others did as are answered at once.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("as many requests as may be are being answered")]
+pub struct Full;
+
 /// What a layer answers instead of the endpoint. It never holds input, a quote or a backslash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -46,7 +58,7 @@ impl IntoResponse for Refusal {
         let body = format!("{{\"error\":\"{error}\",\"error_description\":\"{description}\"}}");
         let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(COME_BACK));
         }
         if let Some(challenge) = challenge {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -55,7 +67,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The error object for a body that could not be read: 413 when it is too large, else 400.
+/// The error object for a body that could not be read: 413 when it is too large, 503 when it came too late, else 400.
 pub fn unreadable_body(error: &(dyn StdError + 'static)) -> oauth::Error {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -64,6 +76,9 @@ pub fn unreadable_body(error: &(dyn StdError + 'static)) -> oauth::Error {
             return oauth::ErrorCode::InvalidRequest
                 .because(TOO_LARGE.description)
                 .with_status(TOO_LARGE.status.as_u16());
+        }
+        if error.is::<Full>() {
+            return oauth::ErrorCode::TemporarilyUnavailable.because(FULL.description).retry_after(COME_BACK.into());
         }
         cause = error.source();
     }

@@ -31,6 +31,8 @@ pub struct Readings {
     /// Passwords that are computed, and those that wait.
     pub hashes: (u32, u32),
     pub max_hashes: u32,
+    /// Requests that a port answers at once at most.
+    pub max_in_flight: u32,
 }
 
 impl Metrics {
@@ -55,6 +57,7 @@ impl Collector for Page {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result {
         let to = &mut encoder;
         self.requests(to)?;
+        self.in_flight(to)?;
         self.work(to)?;
         self.state(to)?;
         self.process(to)
@@ -91,6 +94,25 @@ impl Page {
             let code = code_label(code);
             let labels = [("code", code.as_str()), ("method", method)];
             histogram_of(&mut family.encode_family(&labels)?, &histogram.snapshot(), &BYTES, 1.0)?;
+        }
+        Ok(())
+    }
+
+    fn in_flight(&self, to: &mut DescriptorEncoder) -> Result {
+        let inner = &self.metrics.0;
+        let ports = [("public", inner.public.in_flight()), ("admin", inner.admin.in_flight())];
+        let help = "Requests that are being answered";
+        let mut family = to.encode_descriptor("hydrant_requests_in_flight", help, None, MetricType::Gauge)?;
+        for (port, in_flight) in ports {
+            family.encode_family(&[("port", port)])?.encode_gauge(&in_flight.now())?;
+        }
+        let help = "Requests that a port answers at once at most";
+        gauge(to, "hydrant_requests_in_flight_max", help, &self.readings.max_in_flight)?;
+        let help = "Requests that were told to come back because so many were being answered";
+        let mut family = to.encode_descriptor("hydrant_requests_refused", help, None, MetricType::Counter)?;
+        for (port, in_flight) in ports {
+            let count = in_flight.refused();
+            family.encode_family(&[("port", port)])?.encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
         }
         Ok(())
     }

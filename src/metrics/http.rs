@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::InFlight;
+
 /// What no route matched. Its path is the caller's own word, and no label.
 const UNKNOWN: &str = "unknown";
 
@@ -36,6 +38,7 @@ pub struct Http {
     unknown: Arc<Route>,
     /// Of both ports.
     sizes: Arc<Sizes>,
+    in_flight: InFlight,
 }
 
 pub(super) type Sizes = ByMethod<{ WHOLE_BYTES.len() }>;
@@ -54,7 +57,17 @@ impl Route {
 
 impl Http {
     pub(super) fn new(prefix: &'static str, sizes: &Arc<Sizes>) -> Self {
-        Self { prefix, routes: ArcSwap::default(), unknown: Route::new(UNKNOWN), sizes: Arc::clone(sizes) }
+        Self {
+            prefix,
+            routes: ArcSwap::default(),
+            unknown: Route::new(UNKNOWN),
+            sizes: Arc::clone(sizes),
+            in_flight: InFlight::default(),
+        }
+    }
+
+    pub fn in_flight(&self) -> &InFlight {
+        &self.in_flight
     }
 
     /// A request has been answered, or given up by its client. `route` is the pattern that matched, without what is

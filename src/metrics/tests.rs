@@ -69,7 +69,9 @@ fn our_own_names_stay() {
         pending_logout_tokens: Some(3),
         hashes: (2, 6),
         max_hashes: 2,
+        max_in_flight: 5,
     };
+    assert!(metrics.public().in_flight().enter(1) && !metrics.public().in_flight().enter(1));
     let page = metrics.page(readings);
     for line in [
         r#"hydrant_tokens_issued_total{grant_type="refresh_token"} 1"#,
@@ -92,6 +94,11 @@ fn our_own_names_stay() {
         r#"hydrant_password_hashes{state="running"} 2"#,
         r#"hydrant_password_hashes{state="waiting"} 6"#,
         "hydrant_password_hashes_max 2",
+        r#"hydrant_requests_in_flight{port="public"} 1"#,
+        r#"hydrant_requests_in_flight{port="admin"} 0"#,
+        "hydrant_requests_in_flight_max 5",
+        r#"hydrant_requests_refused_total{port="public"} 1"#,
+        r#"hydrant_requests_refused_total{port="admin"} 0"#,
         concat!(r#"hydrant_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         "process_start_time_seconds 1753358400",
         "process_resident_memory_bytes 4096",

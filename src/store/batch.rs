@@ -101,3 +101,75 @@ async fn answer<J: Job>(db: &Db, mut group: Vec<Waiting<J>>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::oauth;
+
+    /// A statement that waits until the test lets it through, and counts the jobs that went along.
+    #[derive(Clone)]
+    struct Slow {
+        gate: Arc<Semaphore>,
+        begun: Arc<AtomicUsize>,
+        done: Arc<AtomicUsize>,
+    }
+
+    impl Job for Slow {
+        type Answer = ();
+
+        fn spends(&self) -> Option<GrantId> {
+            None
+        }
+
+        async fn run(_: &Db, jobs: &[Self]) -> Result<Vec<()>> {
+            jobs[0].begun.fetch_add(1, Ordering::Relaxed);
+            let _open = jobs[0].gate.acquire().await;
+            jobs[0].done.fetch_add(jobs.len(), Ordering::Relaxed);
+            Ok(vec![(); jobs.len()])
+        }
+    }
+
+    /// While the database stands still, so many wait and the rest is told to come back at once; who has gone in the
+    /// meantime has left nothing behind, and everybody else is answered.
+    #[tokio::test]
+    async fn a_lane_is_bounded_and_nobody_is_lost() {
+        let config = Config::for_tests("http://127.0.0.1:4444", "memory");
+        let db = Db::open(&config.database).await.unwrap();
+        let lane = Arc::new(Lane::start(&db));
+        let job = Slow { gate: Arc::new(Semaphore::new(0)), begun: Arc::default(), done: Arc::default() };
+        let run = || {
+            let (lane, job) = (Arc::clone(&lane), job.clone());
+            tokio::spawn(async move { lane.run(job).await })
+        };
+        let first = run();
+        // Until the lane has the first one in hand.
+        while job.begun.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let waiting: Vec<_> = (0..QUEUE).map(|_| run()).collect();
+        while lane.0.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = lane.run(job.clone()).await.unwrap_err();
+        assert!(matches!(refused, Error::Busy));
+        let told = oauth::Error::from(refused);
+        assert_eq!((told.status, told.retry_after), (503, Some(2)));
+
+        let mut waiting = waiting.into_iter();
+        for gone in waiting.by_ref().take(100) {
+            gone.abort();
+        }
+        job.gate.close();
+        for answered in waiting.chain([first]) {
+            answered.await.unwrap().unwrap();
+        }
+        assert_eq!(job.done.load(Ordering::Relaxed), QUEUE + 1 - 100);
+    }
+}

@@ -112,7 +112,11 @@ impl From<Error> for crate::oauth::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Conflict => crate::oauth::ErrorCode::Conflict.because("A resource with that value exists already."),
-            other => Self::unavailable(other),
+            Error::Busy => crate::oauth::ErrorCode::TemporarilyUnavailable
+                .because("The server has too much to do at the moment. Please try again.")
+                .retry_after(2)
+                .caused_by(error),
+            Error::Unavailable(_) => Self::unavailable(error),
         }
     }
 }

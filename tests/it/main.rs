@@ -73,6 +73,7 @@ mod other_consent;
 mod other_login;
 mod other_login_misuse;
 mod other_logout;
+mod overload;
 mod pages;
 mod pairwise;
 mod process;

@@ -87,7 +87,7 @@ fn the_defaults_are_hydras_and_safe() {
     let limits = &config.limits;
     assert_eq!((limits.login_per_account, limits.login_per_address), (10, 50));
     assert_eq!(limits.login_window, Duration::from_mins(5));
-    assert_eq!((limits.body, limits.connections), (65536, 10_000));
+    assert_eq!((limits.body, limits.connections, limits.max_in_flight), (65536, 10_000, 1024));
     assert!(limits.password_hashes >= 1);
     assert_eq!(limits.drain_timeout, Duration::from_secs(30));
 }

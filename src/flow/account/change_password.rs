@@ -65,7 +65,13 @@ pub async fn change_password(
     let by_address = visitor.attempt(app).await.map_err(ChangeFailure::Current)?;
     let guess = visitor.guess(app, by_address, user.id.to_string(), Some(&user.id)).await;
     let guess = guess.map_err(ChangeFailure::Current)?;
-    let verdict = app.guard.passwords.verify(change.current, user.password_hash.as_deref()).await.map_err(busy)?;
+    let verdict = match app.guard.passwords.verify(change.current, user.password_hash.as_deref()).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            guess.was_not_judged();
+            return Err(busy(error).into());
+        }
+    };
     if !verdict.matches {
         return Err(ChangeFailure::Current(SignInFailure::Wrong));
     }

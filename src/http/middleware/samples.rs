@@ -67,5 +67,6 @@ pub(in crate::http) fn limits() -> Limits {
         idle_timeout: Duration::from_millis(600),
         drain_timeout: Duration::from_secs(2),
         connections: 64,
+        max_in_flight: 64,
     }
 }

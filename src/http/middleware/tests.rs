@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::routing::{any, get, post};
+use futures_util::StreamExt as _;
 use tower::ServiceExt as _;
 use tracing::Dispatch;
 
@@ -264,5 +265,67 @@ async fn probes_may_be_left_out_of_the_log() {
         })
         .await;
         assert_eq!(lines.iter().any(|line| line["path"] == "/health/ready"), !silent);
+    }
+}
+
+/// Whatever becomes of a request, its place is there for the next one.
+#[tokio::test]
+async fn every_place_is_given_back() {
+    let shared = metrics();
+    let options = || Options { max_in_flight: 1, metrics: shared.clone(), ..options(Drain::default()) };
+    let get = |path| Request::builder().uri(path);
+    let panicked = send(app(options()), get("/panic"), Body::empty()).await;
+    assert_eq!(panicked.error(), (500, "server_error".to_owned()));
+    let gone = tokio::time::timeout(Duration::from_millis(20), send(app(options()), get("/slow"), Body::empty()));
+    assert!(gone.await.is_err());
+    let refused = get("/who/me").method("TRACE");
+    assert_eq!(send(app(options()), refused, Body::empty()).await.status, 405);
+
+    let full = async {
+        while shared.public().in_flight().now() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = send(app(options()), get("/who/me"), Body::empty()).await;
+        let probe = send(app(options()), get("/health/ready"), Body::empty()).await;
+        (refused, probe)
+    };
+    let (timed_out, (refused, probe)) = futures_util::join!(send(app(options()), get("/slow"), Body::empty()), full);
+    assert_eq!(timed_out.error(), (503, "temporarily_unavailable".to_owned()));
+    assert_eq!(refused.error(), (503, "temporarily_unavailable".to_owned()));
+    assert_eq!((refused.header("retry-after"), probe.status), (Some("2"), 200));
+    assert_eq!(send(app(options()), get("/who/me"), Body::empty()).await.status, 200);
+    assert_eq!((shared.public().in_flight().now(), shared.public().in_flight().refused()), (0, 1));
+}
+
+/// Bytes that come one by one do not keep a place, and what comes when all are taken comes too late.
+#[tokio::test]
+async fn a_body_that_is_waited_for_takes_no_place() {
+    let shared = metrics();
+    let options = || Options { max_in_flight: 1, metrics: shared.clone(), ..options(Drain::default()) };
+    let places = shared.public().in_flight();
+    for (taken, status) in [(false, 200), (true, 503)] {
+        let pieces = futures_util::stream::iter(["a", "b", "c"]).then(|piece| async move {
+            for _ in 0..4 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Ok::<_, io::Error>(piece)
+        });
+        let post = Request::builder().method("POST").uri("/echo");
+        let other = async {
+            while places.now() == 0 {
+                tokio::task::yield_now().await;
+            }
+            while places.now() > 0 {
+                tokio::task::yield_now().await;
+            }
+            assert!(!taken || places.enter(1));
+        };
+        let (answer, ()) = futures_util::join!(send(app(options()), post, Body::from_stream(pieces)), other);
+        assert_eq!(answer.status, status, "{}", answer.body);
+        if taken {
+            assert_eq!(places.now(), 1, "the other's");
+            places.leave();
+        }
+        assert_eq!(places.now(), 0);
     }
 }

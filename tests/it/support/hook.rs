@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -100,6 +100,7 @@ impl Hook {
         self.answer(move |_| (status, body.clone()).into_response());
     }
 
+    /// Until it is told otherwise, which holds for those that wait already.
     pub fn slow_down(&self, delay: Duration) {
         *self.inner.delay.lock().unwrap() = delay;
     }
@@ -131,8 +132,10 @@ async fn serve(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes)
     let body: Value = serde_json::from_slice(&body).unwrap();
     inner.seen.lock().unwrap().push(Seen { headers, body: body.clone() });
     inner.came.notify_waiters();
-    let delay = *inner.delay.lock().unwrap();
-    tokio::time::sleep(delay).await;
+    let arrived = Instant::now();
+    while arrived.elapsed() < *inner.delay.lock().unwrap() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let answer = Arc::clone(&inner.answer.lock().unwrap());
     answer(&body)
 }

@@ -262,6 +262,8 @@ pub const BROKEN: &[(&str, &str, &str)] = &[
     ("limits: {idle_timeout: 2h}", "limits.idle_timeout", "must be from 1s to 1h"),
     ("limits: {drain_timeout: 2h}", "limits.drain_timeout", "must be from 0s to 1h"),
     ("limits: {connections: 0}", "limits.connections", "must be from 1 to 1000000"),
+    ("limits: {max_in_flight: 0}", "limits.max_in_flight", "must be from 1 to 1000000"),
+    ("limits: {max_in_flight: many}", "limits.max_in_flight", "must be a whole number"),
     (
         "oauth2: {token_hook: 'ftp://hunter2@x.example'}",
         "oauth2.token_hook.url",

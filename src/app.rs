@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use tokio::runtime;
@@ -54,6 +54,13 @@ impl Deref for App {
 /// What keeps the server from being ready, by the name of the check.
 pub type Failed = BTreeMap<&'static str, String>;
 
+/// The last time that this was looked at.
+pub struct Look {
+    pub began: Instant,
+    pub ended: Instant,
+    pub failed: Failed,
+}
+
 /// The bounds on guessing, on hashing and on probing.
 pub struct Guard {
     pub passwords: Passwords,
@@ -65,7 +72,9 @@ pub struct Guard {
     /// Clients that register themselves, by their address.
     pub registrations: Attempts,
     /// When the last look at the database for a probe began, and what it found.
-    pub readiness: Mutex<Option<(Instant, Failed)>>,
+    pub readiness: Mutex<Option<Look>>,
+    /// Whether the operator was told that the proxy before a socket names nobody.
+    pub told: Arc<Once>,
 }
 
 impl App {
@@ -127,6 +136,7 @@ impl App {
             per_address: Attempts::new(limits.login_per_address, limits.login_window),
             registrations: Attempts::new(config.oidc.registration.per_address, config.oidc.registration.window),
             readiness: Mutex::default(),
+            told: Arc::new(Once::new()),
         };
         Ok(Self(Arc::new(Parts {
             keys: Keys::new(&config),

@@ -36,7 +36,8 @@ pub fn public(app: &App, drain: Drain) -> Router {
     let routes = if base.is_empty() { routes } else { Router::new().nest(base, routes.clone()).merge(routes) };
     let discovery = cors::public_document(refusing_methods(router(discovery(config))));
     let routes = routes.merge(discovery).merge(router(probes()));
-    finish(app, routes.fallback(no_page), Options::public(config, &app.metrics, drain))
+    let options = Options::public(config, &app.metrics, drain).telling(&app.guard.told);
+    finish(app, routes.fallback(no_page), options)
 }
 
 /// What operators see.

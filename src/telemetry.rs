@@ -188,6 +188,36 @@ mod tests {
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
     }
 
+    /// As a layer of `http::middleware` does for every request.
+    #[tokio::test]
+    async fn a_line_says_which_request_it_is_about() {
+        let page = Page::default();
+        let say = async || {
+            let router =
+                axum::Router::new().route("/", axum::routing::get(async || tracing::warn!(subject = "x", "said")));
+            let config = crate::config::Config::for_tests("http://127.0.0.1:4444", "memory");
+            let metrics = crate::metrics::Metrics::new(crate::clock::Timestamp::from_seconds(0));
+            let options = middleware::Options::public(&config, &metrics, crate::http::listener::Drain::default());
+            let request = axum::extract::Request::builder().uri("/").header("x-request-id", "edge-42");
+            let request = request.header("host", "127.0.0.1:4444").body(axum::body::Body::empty()).unwrap();
+            tower::ServiceExt::oneshot(middleware::layers(router, options), request).await.unwrap()
+        };
+        for json in [true, false] {
+            let writer = page.clone();
+            let lines = subscriber(move || writer.clone(), json, false, "warn");
+            let _guard = tracing::subscriber::set_default(lines);
+            assert_eq!(say().await.status(), 200);
+            tracing::warn!("afterwards");
+        }
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        let said: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+        assert_eq!(said["span"], serde_json::json!({ "id": "edge-42", "name": "request" }));
+        assert_eq!((&said["subject"], &said["message"]), (&"x".into(), &"said".into()));
+        assert!(!lines[1].contains("span") && lines[1].ends_with('}'), "{text}");
+        assert!(lines[2].ends_with("said subject=\"x\" request=edge-42") && !lines[3].contains("request="), "{text}");
+    }
+
     #[test]
     fn text_off_a_terminal_has_no_escapes() {
         let line = logged(false, &directives_for("info"), || tracing::warn!(target: "hydrant", "café \u{1b}[31m"));

@@ -210,7 +210,7 @@ fn access_token(keys: &Live, (grant, generation): (GrantId, i64)) -> String {
 }
 
 fn refresh_token(keys: &Live, grant: GrantId, generation: i64) -> String {
-    let token = RefreshToken { grant, generation, due: Due::default() };
+    let token = RefreshToken { grant, generation, due: Due::default(), compared: None };
     keys.sealer.seal_same(Kind::RefreshToken, &token)
 }
 

@@ -1,7 +1,7 @@
 //! Health: `/health/alive` for "restart me", `/health/ready` for "send me requests", and the version.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -11,8 +11,11 @@ use serde_json::json;
 
 use super::answer::no_store;
 use super::refusal::Refusal;
-use crate::app::{App, Failed};
+use crate::app::{App, Failed, Look};
 use crate::store::migration::Schema;
+
+/// A look at a database that is away takes two seconds: who asks in its second half has one of their own.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The process answers. Says nothing of the database: a restart would not mend that.
 pub async fn alive() -> Response {
@@ -50,19 +53,20 @@ pub async fn ready(app: &App, detail: bool) -> Response {
     }
 }
 
-/// What a look finds that began after this was asked. Anybody may ask, and no bound refuses a probe: any number at once
-/// are one look, or two.
+/// What a look finds that goes on while this is asked, and has not gone on for long. Anybody may ask, and no bound refuses a
+/// probe: any number at once are one look, or two.
 async fn checked(app: &App) -> Failed {
     let asked = Instant::now();
     let mut last = app.guard.readiness.lock().await;
-    if let Some((began, failed)) = &*last
-        && *began > asked
+    if let Some(look) = &*last
+        && look.ended >= asked
+        && look.began + FRESH >= asked
     {
-        return failed.clone();
+        return look.failed.clone();
     }
     let began = Instant::now();
     let failed = failed_checks(app).await;
-    *last = Some((began, failed.clone()));
+    *last = Some(Look { began, ended: Instant::now(), failed: failed.clone() });
     failed
 }
 

@@ -222,8 +222,7 @@ impl<S: Carried> One<'_, S> {
 
 fn bound_protocols<S: Carried>(server: &mut Server<Arrival<S>>) {
     let builder = server.http_builder();
-    // Who has said all and listens is answered; that a client has gone shows when it is written to.
-    builder.http1().max_buf_size(MAX_HEAD).half_close(true);
+    builder.http1().max_buf_size(MAX_HEAD);
     builder.http2().max_concurrent_streams(100).max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX));
 }
 

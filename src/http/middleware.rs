@@ -23,7 +23,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{self, BoxFuture};
 use maud::Markup;
 use tower::{Layer, Service};
 
@@ -44,6 +44,9 @@ use crate::metrics::{self, Metrics};
 
 /// Bytes of a request's target; more is 414. What does not fit here is for a pushed authorization request.
 const MAX_TARGET: usize = 16 * 1024;
+
+/// A body that has come with its head, for the most part: a connection can go on after it, read or not.
+const SMALL: u64 = 4096;
 
 const READINESS: &str = "/health/ready";
 
@@ -80,7 +83,7 @@ pub struct Options {
     silent_health: bool,
     drain: Drain,
     /// Whether the operator was told that the proxy before a socket names nobody.
-    told: Once,
+    told: Arc<Once>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +113,12 @@ impl Options {
         let hosts = Hosts::public(&config.urls, config.dev);
         let full_page = Some(page::prepared(config, &FULL));
         Self { full_page, ..Self::new(&config.serve.public, &config.limits, hosts, https, metrics, drain) }
+    }
+
+    /// Tells it once together with the port's other threads.
+    #[must_use]
+    pub fn telling(self, told: &Arc<Once>) -> Self {
+        Self { told: Arc::clone(told), ..self }
     }
 
     pub fn admin(config: &Config, metrics: &Metrics, drain: Drain) -> Self {
@@ -148,7 +157,7 @@ impl Options {
             request_timeout: limits.request_timeout,
             silent_health: listener.request_log_disable_for_health,
             drain,
-            told: Once::new(),
+            told: Arc::new(Once::new()),
         }
     }
 
@@ -249,7 +258,14 @@ impl Service<Request> for Surrounded {
                     FULL => options.turn_away(&parts.headers),
                     refusal => refusal.into_response(),
                 };
-                return Box::pin(async move { Ok(finish(&options, &id, version, log, response)) });
+                let is_large =
+                    !body.is_end_stream() && declared_length(&parts.headers).is_none_or(|length| length > SMALL);
+                let mut response = finish(&options, &id, version, log, response);
+                if is_large && version <= Version::HTTP_11 {
+                    // The body will not be read, so that nothing can follow it (RFC 9112 section 9.3).
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                return Box::pin(future::ready(Ok(response)));
             }
             Ok(caller) => caller,
         };

@@ -8,7 +8,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{self, Context, Poll};
 use std::time::Duration;
 
@@ -94,7 +94,8 @@ struct Connection {
     patience: Patience,
     opened: Instant,
     requests: AtomicUsize,
-    served: AtomicBool,
+    /// Requests that have ended.
+    served: AtomicUsize,
     /// Milliseconds from `opened` to the end of the last request. Bytes alone do not count: HTTP/2 pings would keep a
     /// connection for ever.
     last: AtomicU64,
@@ -107,17 +108,27 @@ impl Connection {
             patience,
             opened: Instant::now(),
             requests: AtomicUsize::new(0),
-            served: AtomicBool::new(false),
+            served: AtomicUsize::new(0),
             last: AtomicU64::new(0),
             _place: place,
         }
     }
 
+    fn is_busy(&self) -> bool {
+        self.requests.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether what was last read, when so many had been served, may still be answered. hyper looks for the end of what
+    /// the client says before it begins to answer.
+    fn may_answer(&self, served: usize) -> bool {
+        self.is_busy() || self.served.load(Ordering::Relaxed) == served
+    }
+
     /// When the next byte must have come. A request in progress has its own deadline (`limits.request_timeout`).
     fn deadline(&self) -> Instant {
-        if self.requests.load(Ordering::Acquire) > 0 {
+        if self.is_busy() {
             Instant::now() + self.patience.idle
-        } else if self.served.load(Ordering::Relaxed) {
+        } else if self.served.load(Ordering::Relaxed) > 0 {
             self.opened + Duration::from_millis(self.last.load(Ordering::Relaxed)) + self.patience.idle
         } else {
             self.opened + self.patience.first_request
@@ -139,7 +150,7 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let elapsed = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.last.store(elapsed, Ordering::Relaxed);
-        self.0.served.store(true, Ordering::Relaxed);
+        self.0.served.fetch_add(1, Ordering::Relaxed);
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -174,9 +185,17 @@ pub(super) struct Timed<S> {
     next_byte: Pin<Box<Sleep>>,
     /// Armed while a write waits for the client to read.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// How many requests had been served when something was last read; `None` before.
+    read_at: Option<usize>,
+    /// The client says no more while we answer: until when it may still listen.
+    silent: Option<Pin<Box<Sleep>>>,
     /// Once everything is said: until when we still hear the client out, and how many bytes.
     farewell: Option<(Pin<Box<Sleep>>, usize)>,
 }
+
+/// A client that closes its side with its request either listens or has gone, which look the same. Gone, it must not spend
+/// its code; but what can be answered at once is answered.
+pub(super) const LISTENS: Duration = Duration::from_millis(100);
 
 /// A socket that is closed with bytes unread makes the client's system throw away what it has not read either: an answer
 /// that comes before the end of a body (413) would be lost. So what comes is read for a while, and forgotten.
@@ -186,7 +205,7 @@ const FAREWELL_BYTES: usize = 16 << 20;
 impl<S> Timed<S> {
     fn new(stream: S, connection: Arc<Connection>) -> Self {
         let next_byte = Box::pin(sleep_until(connection.deadline()));
-        Self { stream, connection, next_byte, stalled: None, farewell: None }
+        Self { stream, connection, next_byte, stalled: None, read_at: None, silent: None, farewell: None }
     }
 
     /// The timer is not moved at every request: when it rings, it looks how long there is really left.
@@ -215,9 +234,19 @@ impl<S> Timed<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        match read {
             Poll::Pending => self.wait_for_bytes(cx).map(Err),
-            read @ Poll::Ready(_) => read,
+            Poll::Ready(Ok(())) if buffer.filled().len() > before => {
+                self.read_at = Some(self.connection.served.load(Ordering::Relaxed));
+                read
+            }
+            Poll::Ready(Ok(())) if self.read_at.is_some_and(|served| self.connection.may_answer(served)) => {
+                let silent = self.silent.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + LISTENS)));
+                silent.as_mut().poll(cx).map(Ok)
+            }
+            Poll::Ready(_) => read,
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::connection::LISTENS;
 use super::*;
 use crate::config::{Limits, Pem, Tls};
 use crate::http::middleware::samples;
@@ -177,6 +178,37 @@ async fn heads_over_the_limit_are_431() {
     }
     let fits = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\nConnection: close\r\n\r\n", "a".repeat(16 * 1024));
     assert!(port.send(fits.as_bytes()).await.0.starts_with("HTTP/1.1 200"));
+}
+
+/// An answer that comes before the end of the body is not lost, though the client sends all of it first.
+#[tokio::test]
+async fn who_sends_a_body_that_nobody_reads_still_reads_the_answer() {
+    let port = OpenPort::open(&patient()).await;
+    for _ in 0..20 {
+        let mut stream = port.connect().await;
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 4 << 20);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b'a'; 4 << 20]).await.unwrap();
+        let (answer, took) = until_closed(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 405"), "{answer:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_closes_its_side_is_answered_at_once_or_has_gone() {
+    let port = OpenPort::open(&patient()).await;
+    for _ in 0..20 {
+        let mut stream = port.connect().await;
+        stream.write_all(HELLO).await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert!(until_closed(stream).await.0.ends_with("hello"));
+    }
+    let mut stream = port.connect().await;
+    stream.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let (answer, took) = until_closed(stream).await;
+    assert!(answer.is_empty() && took >= LISTENS && took < Duration::from_secs(5), "{took:?}: {answer:?}");
 }
 
 #[tokio::test]

@@ -163,6 +163,7 @@ pub const BROKEN: &[(&str, &str, &str)] = &[
     ("dsn: 'sqlite://'", "dsn", "names no file"),
     ("dsn: 'sqlite://file::memory:?_fk=true'", "dsn", "names no file (fix: write `memory`)"),
     ("dsn: 'postgres://u:hunter2@h:port/d'", "dsn", "is not a complete URL"),
+    ("limits: {threads: 0}", "limits.threads", "must be from 1 to 1024"),
     ("database: {max_connections: 1}", "database.max_connections", "must be from 2 to 1000"),
     ("log: {level: loud}", "log.level", "must be one of trace, debug"),
     ("log: {format: xml}", "log.format", "must be one of auto, text"),

@@ -64,8 +64,8 @@ pub struct Database {
     /// `hydrant serve` brings the schema up to date by itself, as it does in dev mode; otherwise `hydrant migrate up` does.
     #[schemars(extend("default" = false))]
     pub auto_migrate: Setting<bool>,
-    /// Connections per process (PostgreSQL), one of which listens; the rest are shared out among `limits.threads`. Requests are grouped, so few are enough.
-    #[schemars(extend("default" = 8))]
+    /// Connections per process (PostgreSQL): three for what goes on in the background, the others in parts of at least three for `limits.threads`. Requests are grouped, so few are enough.
+    #[schemars(extend("default" = 12))]
     pub max_connections: Setting<u32>,
 }
 

@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::arrival::{Accepting, Arrival, Arrivals, Carried, Way, way};
+use self::arrival::{Accepting, Arrival, Arrivals, Arrived, Carried, Way, way};
 use self::connection::{Patience, Patient, Welcome};
 pub use self::drain::Drain;
 pub use self::threads::Threads;
@@ -235,14 +235,14 @@ async fn accept<L: Accepting>(
 ) -> Infallible {
     let permits = Arc::new(Semaphore::new(connections));
     let mut told = None::<Instant>;
+    // The ports begin with different threads.
+    let mut turn = name.len();
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return pending().await };
         let accepted = async {
             let (stream, peer) = socket.accept().await?;
-            match ways.iter().min_by_key(|way| way.load()) {
-                Some(way) => way.send(stream, peer, permit).await,
-                None => Ok(()),
-            }
+            turn = turn.wrapping_add(1);
+            arrival::send(ways, turn, stream, &Arrived { peer, permit: Arc::new(permit) }).await
         };
         let Err(why) = accepted.await else { continue };
         if told.is_none_or(|told| told.elapsed() >= ACCEPT_WARNINGS_EVERY) {

@@ -50,8 +50,8 @@ struct Split {
 
 impl Split {
     const BACKGROUND: u32 = 3;
-    /// Fewer are no part: one for the lanes and one for everything else.
-    const LEAST: u32 = 2;
+    /// Fewer are no part: two slow statements must not stop a thread.
+    const LEAST: u32 = 3;
 
     fn of(connections: u32, threads: usize) -> Self {
         let left = connections.saturating_sub(Self::BACKGROUND);
@@ -72,9 +72,10 @@ mod tests {
             (background, each)
         };
         assert_eq!(split(10, 2), (3, vec![4, 3]));
-        assert_eq!(split(10, 8), (3, vec![3, 2, 2]));
-        assert_eq!(split(5, 2), (3, vec![2]));
-        assert_eq!(split(4, 2), (4, vec![]));
+        assert_eq!(split(12, 8), (3, vec![3, 3, 3]));
+        assert_eq!(split(12, 2), (3, vec![5, 4]));
+        assert_eq!(split(8, 2), (3, vec![5]));
+        assert_eq!(split(5, 2), (5, vec![]));
         for (connections, threads) in [(2, 1), (2, 64), (8, 2), (100, 16), (1000, 64)] {
             let (background, each) = split(connections, threads);
             assert!(background + each.iter().sum::<u32>() == connections && each.len() <= threads);

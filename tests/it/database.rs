@@ -363,3 +363,31 @@ async fn re_13_one_connection_is_enough_for_a_crowd() {
     let statuses = futures_util::future::join_all(people).await;
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
 }
+
+/// Each thread has connections of its own, and all are one server: what one has ended no other takes.
+#[tokio::test]
+async fn threads_are_one_server() {
+    let server = Server::with(|config| {
+        config.limits.threads = 3;
+        config.database.max_connections = 12;
+    })
+    .await;
+    let mut browser = server.browser();
+    let code = browser.code(&Authorize::web().set("scope", "openid offline"), "alice").await;
+    let tokens = server.token(&code).await.tokens();
+    // Each by a connection of its own, and so by every thread.
+    let ask = async || {
+        let token = &tokens.access_token;
+        let request = format!(
+            "GET /userinfo HTTP/1.1\r\nHost: {{host}}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        );
+        server.raw_text(&request).await.status()
+    };
+    for _ in 0..9 {
+        assert_eq!(ask().await, 200);
+    }
+    server.revoke("web", tokens.refresh()).await;
+    for _ in 0..9 {
+        assert_eq!(ask().await, 401);
+    }
+}

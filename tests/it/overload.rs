@@ -237,7 +237,15 @@ async fn waiting_for_a_body_takes_no_place() {
         settles_at(&server, 0).await;
         streams.push(stream);
     }
+    // Nor who sends nothing of it.
+    let mut silent = TcpStream::connect(server.address()).await.unwrap();
+    silent.write_all(head.as_bytes()).await.unwrap();
+    // Nothing shows that it was taken up: it must be before the next one is.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    settles_at(&server, 0).await;
     server.client_tokens("svc", &[]).await;
+    let answer = send(&mut silent, body).await;
+    assert_eq!(answer.status(), 200, "{answer:?}");
     let mut goes = streams.pop().unwrap();
     goes.shutdown().await.unwrap();
     drop(goes);

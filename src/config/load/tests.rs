@@ -51,7 +51,7 @@ fn the_defaults_are_hydras_and_safe() {
     assert!(!config.dev);
     assert_eq!(config.database.dsn.expose(), "sqlite://hydrant.db");
     assert!(!config.database.auto_migrate);
-    assert_eq!(config.database.max_connections, 8);
+    assert_eq!(config.database.max_connections, 12);
     assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Auto));
     let (public, admin) = (&config.serve.public, &config.serve.admin);
     assert_eq!((public.host.to_string(), public.port), ("0.0.0.0".into(), 4444));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum_server::{AddrListener, Address};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 
 use crate::http::client_address::Peer;
@@ -84,7 +85,7 @@ pub(super) struct Arrival<S> {
 /// One of `limits.connections`, and one of its thread's.
 #[derive(Debug)]
 pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
+    _permit: Arc<OwnedSemaphorePermit>,
     _load: Arc<()>,
 }
 
@@ -115,17 +116,47 @@ pub(super) fn way<S: Carried>() -> (Way<S>, Arrivals<S>) {
 
 impl<S: Carried> Way<S> {
     /// Connections that the thread has.
-    pub fn load(&self) -> usize {
+    fn load(&self) -> usize {
         Arc::strong_count(&self.load)
     }
 
-    pub async fn send(&self, stream: S, peer: Peer, permit: OwnedSemaphorePermit) -> io::Result<()> {
-        let place = Arc::new(Place { _permit: permit, _load: Arc::clone(&self.load) });
-        let arrival = Arrival { peer, place, stream: PhantomData };
+    /// Gives the stream back where as many wait for the thread as may.
+    fn offer(&self, stream: S::Std, about: &Arrived) -> Result<(), S::Std> {
         // A thread that has ended serves nobody, and its clients see the connection close.
-        let _ = self.sender.send((stream.pack()?, arrival)).await;
-        Ok(())
+        match self.sender.try_send((stream, self.arrival(about))) {
+            Err(TrySendError::Full((stream, _))) => Err(stream),
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        }
     }
+
+    fn arrival(&self, about: &Arrived) -> Arrival<S> {
+        let place = Place { _permit: Arc::clone(&about.permit), _load: Arc::clone(&self.load) };
+        Arrival { peer: about.peer, place: Arc::new(place), stream: PhantomData }
+    }
+}
+
+/// A connection that no thread has yet.
+pub(super) struct Arrived {
+    pub peer: Peer,
+    pub permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// To the thread that has the fewest connections; of several the next one in turn. One that does not come to take what waits
+/// for it holds up nobody but those that it has.
+pub(super) async fn send<S: Carried>(ways: &[Way<S>], turn: usize, stream: S, about: &Arrived) -> io::Result<()> {
+    let mut stream = stream.pack()?;
+    let mut order: Vec<_> = (0..ways.len()).map(|nth| &ways[(turn + nth) % ways.len()]).collect();
+    order.sort_by_key(|way| way.load());
+    for way in &order {
+        match way.offer(stream, about) {
+            Ok(()) => return Ok(()),
+            Err(back) => stream = back,
+        }
+    }
+    if let Some(way) = order.first() {
+        let _ = way.sender.send((stream, way.arrival(about))).await;
+    }
+    Ok(())
 }
 
 impl<S: Carried> AddrListener<S, Arrival<S>> for Arrivals<S> {

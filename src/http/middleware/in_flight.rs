@@ -94,7 +94,11 @@ impl HttpBody for Arriving {
         let places = this.options.requests().in_flight();
         let frame = Pin::new(&mut this.body).poll_frame(cx);
         this.waiting = match (&frame, mem::replace(&mut this.waiting, Waiting::No)) {
-            (Poll::Pending, Waiting::No) => Waiting::Asked,
+            (Poll::Pending, Waiting::No) => {
+                // hyper itself asks again only when there is something.
+                cx.waker().wake_by_ref();
+                Waiting::Asked
+            }
             (Poll::Pending, Waiting::Asked) => {
                 places.leave();
                 Waiting::Away

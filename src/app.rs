@@ -71,7 +71,7 @@ pub struct Guard {
     pub per_address: Attempts,
     /// Clients that register themselves, by their address.
     pub registrations: Attempts,
-    /// When the last look at the database for a probe began, and what it found.
+    /// The last look at the database for a probe; held while one goes on.
     pub readiness: Mutex<Option<Look>>,
     /// Whether the operator was told that the proxy before a socket names nobody.
     pub told: Arc<Once>,

@@ -141,8 +141,8 @@ pub(super) struct Arrived {
     pub permit: Arc<OwnedSemaphorePermit>,
 }
 
-/// To the thread that has the fewest connections; of several the next one in turn. One that does not come to take what waits
-/// for it holds up nobody but those that it has.
+/// To the thread that has the fewest connections; of several the next one in turn. A thread that does not take what waits for
+/// it is passed over; only where none does, this waits.
 pub(super) async fn send<S: Carried>(ways: &[Way<S>], turn: usize, stream: S, about: &Arrived) -> io::Result<()> {
     let mut stream = stream.pack()?;
     let mut order: Vec<_> = (0..ways.len()).map(|nth| &ways[(turn + nth) % ways.len()]).collect();

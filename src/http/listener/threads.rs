@@ -1,5 +1,5 @@
 //! The threads that answer requests, each with a runtime of its own: a request stays on the thread that has read it, from
-//! its first byte to its answer, and threads do not wake each other.
+//! its first byte to its answer. Where each has connections to the database too (`store/threads.rs`), none wakes another.
 
 use std::{io, thread};
 

@@ -10,12 +10,14 @@ mod imported;
 mod stored;
 mod verified_secrets;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{Block, Params};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
+use self::aside::{Aside, Failure};
 use self::imported::Imported;
 use self::stored::Stored;
 pub use self::verified_secrets::VerifiedSecrets;
@@ -107,7 +109,8 @@ struct Inner {
     capacity: usize,
     /// Those that wait and those that are computed, people and clients.
     admitted: [Arc<Semaphore>; 2],
-    running: Arc<Semaphore>,
+    running: AtomicUsize,
+    threads: Aside,
     /// Memory of finished computations, for the next ones; given back when nobody is left.
     arenas: Mutex<Vec<Vec<Block>>>,
 }
@@ -124,7 +127,8 @@ impl Passwords {
             params,
             capacity,
             admitted: [(); 2].map(|()| Arc::new(Semaphore::new(capacity))),
-            running: Arc::new(Semaphore::new(concurrency)),
+            running: AtomicUsize::new(0),
+            threads: Aside::new(concurrency),
             arenas: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner), whose: Whose::People })
@@ -139,7 +143,7 @@ impl Passwords {
 
     /// How many are computed at the moment, and how many wait.
     pub fn load(&self) -> (usize, usize) {
-        let running = self.inner.capacity / (1 + QUEUE) - self.inner.running.available_permits();
+        let running = self.inner.running.load(Ordering::Relaxed);
         (running, self.inner.admitted().saturating_sub(running))
     }
 
@@ -178,8 +182,8 @@ impl Passwords {
         Ok(Verdict { matches, rehash: matches && outdated })
     }
 
-    /// Runs `work` on a thread of its own, with memory of that many blocks. Who no longer waits for the answer keeps his
-    /// place until the computation ends: it cannot be stopped, and must be counted.
+    /// Runs `work` aside, with memory of that many blocks. Who no longer waits for the answer keeps his place until the
+    /// computation ends, if it has begun: it cannot be stopped, and must be counted.
     async fn compute<T, W>(&self, blocks: usize, work: W) -> Result<T, PasswordError>
     where
         T: Send + 'static,
@@ -188,17 +192,34 @@ impl Passwords {
         let inner = Arc::clone(&self.inner);
         let queue = Arc::clone(&inner.admitted[self.whose as usize]);
         let admitted = queue.try_acquire_owned().map_err(|_| PasswordError::Busy)?;
-        let running = Arc::clone(&inner.running).acquire_owned().await.map_err(|_| PasswordError::Failed)?;
-        let computation = aside::run(move || {
+        let computed = self.inner.threads.run(move || {
+            let running = Running::one_more(&inner);
             let mut arena = inner.arena(blocks)?;
             let result = work(&mut arena[..blocks]);
             inner.give_back(arena);
             drop((running, admitted));
             result
         });
-        // Where the system has no thread left there is one later.
-        let computation = computation.map_err(|_| PasswordError::Busy)?;
-        computation.await.map_err(|_| PasswordError::Failed)?
+        computed.await.unwrap_or_else(|failure| match failure {
+            Failure::NoThread => Err(PasswordError::Busy),
+            Failure::Panicked => Err(PasswordError::Failed),
+        })
+    }
+}
+
+/// Counts a computation for as long as it runs, however it ends.
+struct Running<'a>(&'a Inner);
+
+impl<'a> Running<'a> {
+    fn one_more(inner: &'a Inner) -> Self {
+        inner.running.fetch_add(1, Ordering::Relaxed);
+        Self(inner)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

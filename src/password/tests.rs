@@ -98,7 +98,10 @@ async fn an_unknown_user_costs_a_computation_too() {
 #[tokio::test]
 async fn the_queue_is_bounded_and_drains() {
     let passwords = Passwords::new(QUICK, 1).unwrap();
-    let held = Arc::clone(&passwords.inner.running).acquire_owned().await.unwrap();
+    let (held, is_held) = std::sync::mpsc::channel::<()>();
+    let holding = passwords.clone();
+    let holding = tokio::spawn(async move { holding.inner.threads.run(move || is_held.recv()).await });
+    tokio::task::yield_now().await;
     let waiting: Vec<_> = (0..=QUEUE)
         .map(|_| {
             let passwords = passwords.clone();
@@ -118,6 +121,7 @@ async fn the_queue_is_bounded_and_drains() {
     assert_eq!(passwords.inner.admitted[0].available_permits(), 1);
 
     drop(held);
+    assert_eq!(holding.await.unwrap(), Ok(Err(std::sync::mpsc::RecvError)));
     for task in waiting {
         assert!(task.await.unwrap().is_ok());
     }

@@ -1,11 +1,13 @@
 //! Lanes: concurrent requests for the same statement go along in one, so that they share its round trip and its commit.
 //!
-//! There is no timer: whoever is waiting when the lane is free goes along, and at low load a group is one request. Each
-//! caller gets its own answer, after the durable commit.
+//! There is no timer: whoever is waiting when the lane is free goes along, and at low load a group is one request. Where
+//! many wait, a second statement begins beside the first. Each caller gets its own answer, after the durable commit.
 
 use std::collections::HashSet;
 use std::future::Future;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 
 use super::db::{Db, Error, Result};
@@ -15,6 +17,11 @@ use crate::id::GrantId;
 const QUEUE: usize = 4096;
 /// Requests that go along in one statement.
 const GROUP: usize = 256;
+/// Statements of a lane that may be under way at once, and how many requests have to wait for one that begins while another
+/// is: while that waits for the disk, the cores have something to do; with fewer, a commit of their own costs more than
+/// the wait.
+const UNDER_WAY: usize = 2;
+const ENOUGH: usize = 16;
 
 /// One hot statement.
 pub trait Job: Clone + Send + Sync + 'static {
@@ -28,12 +35,18 @@ pub trait Job: Clone + Send + Sync + 'static {
     fn run(db: &Db, jobs: &[Self]) -> impl Future<Output = Result<Vec<Self::Answer>>> + Send;
 }
 
-/// The way into a lane.
+/// The way into a lane; clones lead into the same.
 pub struct Lane<J: Job>(mpsc::Sender<Waiting<J>>);
 
 struct Waiting<J: Job> {
     job: J,
     reply: oneshot::Sender<Result<J::Answer>>,
+}
+
+impl<J: Job> Clone for Lane<J> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
 }
 
 impl<J: Job> Lane<J> {
@@ -52,16 +65,34 @@ impl<J: Job> Lane<J> {
     }
 }
 
-async fn drive<J: Job>(db: Db, mut waiting: mpsc::Receiver<Waiting<J>>) {
+async fn drive<J: Job>(db: Db, waiting: mpsc::Receiver<Waiting<J>>) {
+    // SQLite has one writer: what began would wait for it, and take nobody along meanwhile.
+    let most = if matches!(db, Db::Postgres(_)) { UNDER_WAY } else { 1 };
+    drive_at_once(&db, waiting, most).await;
+}
+
+async fn drive_at_once<J: Job>(db: &Db, mut waiting: mpsc::Receiver<Waiting<J>>, most: usize) {
     let mut arrived = Vec::with_capacity(GROUP);
-    while waiting.recv_many(&mut arrived, GROUP).await > 0 {
-        arrived.retain(|waiting: &Waiting<J>| !waiting.reply.is_closed());
-        while !arrived.is_empty() {
+    let mut under_way = FuturesUnordered::new();
+    let mut is_open = true;
+    while is_open || !arrived.is_empty() || !under_way.is_empty() {
+        let may_begin = under_way.is_empty() || (under_way.len() < most && arrived.len() >= ENOUGH);
+        if may_begin && !arrived.is_empty() {
+            arrived.retain(|waiting: &Waiting<J>| !waiting.reply.is_closed());
             let mut rows = HashSet::new();
             let (group, rest): (Vec<_>, Vec<_>) =
                 arrived.drain(..).partition(|waiting| waiting.job.spends().is_none_or(|row| rows.insert(row)));
             arrived = rest;
-            answer(&db, group).await;
+            if !group.is_empty() {
+                under_way.push(answer(db, group));
+            }
+            continue;
+        }
+        let room = GROUP - arrived.len();
+        tokio::select! {
+            biased;
+            Some(()) = under_way.next() => {}
+            more = waiting.recv_many(&mut arrived, room), if room > 0 && is_open => is_open = more > 0,
         }
     }
 }
@@ -148,28 +179,57 @@ mod tests {
             let (lane, job) = (Arc::clone(&lane), job.clone());
             tokio::spawn(async move { lane.run(job).await })
         };
-        let first = run();
-        // Until the lane has the first one in hand.
-        while job.begun.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
-        }
-        let waiting: Vec<_> = (0..QUEUE).map(|_| run()).collect();
+        let mut waiting = Vec::new();
+        // What is under way has been let go of, and what is next has been looked at.
         while lane.0.capacity() > 0 {
+            waiting.push(run());
             tokio::task::yield_now().await;
         }
+        let all = waiting.len();
+        assert!((QUEUE..=QUEUE + (UNDER_WAY + 1) * GROUP).contains(&all), "{all}");
         let refused = lane.run(job.clone()).await.unwrap_err();
         assert!(matches!(refused, Error::Busy));
         let told = oauth::Error::from(refused);
         assert_eq!((told.status, told.retry_after), (503, Some(2)));
 
-        let mut waiting = waiting.into_iter();
-        for gone in waiting.by_ref().take(100) {
+        // Those at the end have not begun.
+        for gone in waiting.drain(all - 100..) {
             gone.abort();
         }
         job.gate.close();
-        for answered in waiting.chain([first]) {
+        for answered in waiting {
             answered.await.unwrap().unwrap();
         }
-        assert_eq!(job.done.load(Ordering::Relaxed), QUEUE + 1 - 100);
+        assert_eq!(job.done.load(Ordering::Relaxed), all - 100);
+    }
+
+    /// While a statement is under way a few wait for it, and as many as are enough do not; there are never more than two.
+    #[tokio::test]
+    async fn a_second_statement_begins_when_enough_wait() {
+        let config = Config::for_tests("http://127.0.0.1:4444", "memory");
+        let db = Db::open(&config.database).await.unwrap();
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let lane = Arc::new(Lane(sender));
+        let driver = tokio::spawn(async move { drive_at_once(&db, receiver, UNDER_WAY).await });
+        let job = Slow { gate: Arc::new(Semaphore::new(0)), begun: Arc::default(), done: Arc::default() };
+        let mut waiting = Vec::new();
+        for (more, begun) in [(1, 1), (ENOUGH - 1, 1), (1, 2), (3 * ENOUGH, 2)] {
+            for _ in 0..more {
+                let (lane, job) = (Arc::clone(&lane), job.clone());
+                waiting.push(tokio::spawn(async move { lane.run(job).await }));
+            }
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(job.begun.load(Ordering::Relaxed), begun, "{} wait", waiting.len());
+        }
+        let all = waiting.len();
+        job.gate.close();
+        for answered in waiting {
+            answered.await.unwrap().unwrap();
+        }
+        assert_eq!((job.begun.load(Ordering::Relaxed), job.done.load(Ordering::Relaxed)), (3, all));
+        drop(lane);
+        driver.await.unwrap();
     }
 }

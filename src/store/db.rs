@@ -21,7 +21,7 @@ use sqlx::{Connection as _, Postgres, Sqlite};
 use tokio::time::Instant;
 
 pub use column::Json;
-pub use statement::writes;
+pub use statement::{Placed, writes};
 pub(crate) use statement::{row, sql};
 use transaction::Begun;
 pub use transaction::Tx;

@@ -1,4 +1,7 @@
 //! A store in parts, one for each thread that answers requests: its connections are driven where they are waited for.
+//!
+//! What is written is an exception: of some threads, one has the lanes for all, so that more go along in a statement and share
+//! its commit. That is worth more than the way from one thread to the other.
 
 use std::sync::{Arc, PoisonError};
 
@@ -7,6 +10,9 @@ use tokio::runtime;
 use super::db::{Db, Error, Result};
 use super::{Inner, Store, grant};
 use crate::config;
+
+/// Threads that write in the same lanes. A lane is one connection at work: many threads would wait for it.
+const WRITE_TOGETHER: usize = 4;
 
 impl Store {
     /// Opens the database for what a server does in the background, and for each of so many threads. They are one store:
@@ -22,9 +28,10 @@ impl Store {
         };
         let with = |max_connections| config::Database { max_connections, ..database.clone() };
         let store = Self::open(&with(split.background)).await?;
-        let mut parts = Vec::new();
-        for (thread, connections) in threads.iter().zip(split.each) {
-            let part = thread.spawn(store.clone().part(with(connections))).await;
+        let mut parts: Vec<Self> = Vec::new();
+        for (nth, (thread, connections)) in threads.iter().zip(split.each).enumerate() {
+            let writer = parts.get(nth - nth % WRITE_TOGETHER).cloned();
+            let part = thread.spawn(store.clone().part(with(connections), writer)).await;
             parts.push(part.map_err(|error| Error::from(sqlx::Error::Io(error.into())))??);
         }
         let of_thread = |nth: usize| if parts.is_empty() { store.clone() } else { parts[nth % parts.len()].clone() };
@@ -32,10 +39,15 @@ impl Store {
         Ok((store, stores))
     }
 
-    async fn part(self, database: config::Database) -> Result<Self> {
+    /// `writer`: whose lanes it writes in; none: its own.
+    async fn part(self, database: config::Database, writer: Option<Self>) -> Result<Self> {
         let db = Db::open(&database).await?;
+        let lanes = match writer {
+            Some(writer) => writer.0.lanes.beside(&db),
+            None => grant::Lanes::start(&db),
+        };
         self.0.all.lock().unwrap_or_else(PoisonError::into_inner).push(db.clone());
-        Ok(Self(Arc::new(Inner { lanes: grant::Lanes::start(&db), db, shared: Arc::clone(&self.0.shared) }), None))
+        Ok(Self(Arc::new(Inner { lanes, db, shared: Arc::clone(&self.0.shared) }), None))
     }
 }
 

@@ -51,13 +51,32 @@ macro_rules! row {
     (@read $name:ident, $row:ty, $($field:ident),*) => {
         impl<'r> sqlx::FromRow<'r, $row> for $name {
             fn from_row(row: &'r $row) -> sqlx::Result<Self> {
+                use $crate::store::db::Placed as _;
+                Self::at(row, &Self::places(row)?)
+            }
+        }
+
+        impl $crate::store::db::Placed<$row> for $name {
+            fn places(row: &$row) -> sqlx::Result<Vec<usize>> {
+                Ok(vec![$(sqlx::ColumnIndex::index(&stringify!($field), row)?),*])
+            }
+
+            fn at(row: &$row, places: &[usize]) -> sqlx::Result<Self> {
                 use sqlx::Row as _;
-                Ok(Self { $($field: row.try_get(stringify!($field))?,)* })
+                let mut places = places.iter().copied();
+                Ok(Self { $($field: row.try_get(places.next().unwrap_or(usize::MAX))?,)* })
             }
         }
     };
 }
 pub(crate) use row;
+
+/// A row whose columns' places are looked up once for all rows of an answer: by name, which takes as long as reading them.
+pub trait Placed<R>: Sized {
+    fn places(row: &R) -> sqlx::Result<Vec<usize>>;
+
+    fn at(row: &R, places: &[usize]) -> sqlx::Result<Self>;
+}
 
 #[cfg(test)]
 mod tests {

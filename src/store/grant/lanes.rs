@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use sqlx::{ColumnIndex, Decode, FromRow, Postgres, Row, Sqlite, Type};
+use sqlx::{ColumnIndex, Decode, Postgres, Row, Sqlite, Type};
 
 use super::{CodeClaim, Grant, LiveGrant, Rotation};
 use crate::clock::Timestamp;
 use crate::id::GrantId;
 use crate::store::batch::{Job, Lane};
-use crate::store::db::{Connection, Db, Json, Result};
+use crate::store::db::{Connection, Db, Json, Placed, Result};
 use crate::store::revoked_token::{Revocation, TokenCheck};
 
 /// A lane for each hot statement.
@@ -31,30 +31,37 @@ impl Lanes {
             revoke: Lane::start(db),
         }
     }
-}
 
-/// A row, and the place of the job that it answers, from 1.
-struct Nth<R>(i64, R);
-
-impl<'r, D: Row, R: FromRow<'r, D>> FromRow<'r, D> for Nth<R>
-where
-    &'static str: ColumnIndex<D>,
-    i64: Decode<'r, D::Database> + Type<D::Database>,
-{
-    fn from_row(row: &'r D) -> sqlx::Result<Self> {
-        Ok(Self(row.try_get("nth")?, R::from_row(row)?))
-    }
-}
-
-/// Puts the rows that came back, in whatever order, to the jobs that they answer.
-fn by_place<J, R>(jobs: &[J], rows: Vec<Nth<R>>) -> Vec<Option<R>> {
-    let mut answers: Vec<Option<R>> = jobs.iter().map(|_| None).collect();
-    for Nth(place, row) in rows {
-        if let Some(answer) = usize::try_from(place).ok().and_then(|place| answers.get_mut(place.checked_sub(1)?)) {
-            *answer = Some(row);
+    /// Reads by these connections, and writes along with whoever has these lanes.
+    #[must_use]
+    pub fn beside(&self, db: &Db) -> Self {
+        Self {
+            redeem: self.redeem.clone(),
+            rotate: self.rotate.clone(),
+            revoke: self.revoke.clone(),
+            look_up: Lane::start(db),
+            check: Lane::start(db),
         }
     }
-    answers
+}
+
+/// Puts the rows that came back, in whatever order, to the jobs that they answer: `nth` is a job's place, from 1.
+fn by_place<J, D: Row, R: Placed<D>>(jobs: &[J], rows: &[D]) -> Result<Vec<Option<R>>>
+where
+    &'static str: ColumnIndex<D>,
+    usize: ColumnIndex<D>,
+    i64: for<'r> Decode<'r, D::Database> + Type<D::Database>,
+{
+    let mut answers: Vec<Option<R>> = jobs.iter().map(|_| None).collect();
+    let Some(first) = rows.first() else { return Ok(answers) };
+    let (nth, places) = ("nth".index(first)?, R::places(first)?);
+    for row in rows {
+        let place: i64 = row.try_get(nth)?;
+        if let Some(answer) = usize::try_from(place).ok().and_then(|place| answers.get_mut(place.checked_sub(1)?)) {
+            *answer = Some(R::at(row, &places)?);
+        }
+    }
+    Ok(answers)
 }
 
 /// The same where a statement can not say the place (SQLite's RETURNING): each job spends a row of its own.
@@ -64,7 +71,8 @@ fn by_id<J: Job>(jobs: &[J], rows: Vec<Grant>) -> Vec<Option<Grant>> {
 }
 
 /// The row never goes before it would have gone unredeemed: until the flow's verifiers have expired it is what keeps the
-/// flow from ending in a second code.
+/// flow from ending in a second code. Its `expires_at`, which has an index, is changed only where what it was inserted
+/// with is too early, because lifetimes were made longer meanwhile.
 const REDEEM_POSTGRES: &str = "
 UPDATE grants AS g
    SET code_redeemed_at = x.now, refresh_generation = 1, refreshed_at = x.now, claims = COALESCE(x.claims, g.claims),
@@ -118,7 +126,7 @@ impl Job for CodeClaim {
         let mut place = db.place(true).await?;
         match place.connection() {
             Connection::Postgres(connection) => {
-                let rows = sqlx::query_as::<Postgres, Nth<Grant>>(REDEEM_POSTGRES)
+                let rows = sqlx::query::<Postgres>(REDEEM_POSTGRES)
                     .bind(jobs.iter().map(|job| job.grant.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.client.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.redirect_uri.clone()).collect::<Vec<_>>())
@@ -129,7 +137,7 @@ impl Job for CodeClaim {
                     .bind(jobs.iter().map(|job| job.claims.as_ref().map(Json::text)).collect::<Vec<_>>())
                     .fetch_all(connection)
                     .await?;
-                Ok(by_place(jobs, rows))
+                by_place(jobs, &rows)
             }
             Connection::Sqlite(connection) => {
                 let list: Vec<_> = jobs
@@ -195,7 +203,7 @@ impl Job for Rotation {
         let mut place = db.place(true).await?;
         match place.connection() {
             Connection::Postgres(connection) => {
-                let rows = sqlx::query_as::<Postgres, Nth<Grant>>(ROTATE_POSTGRES)
+                let rows = sqlx::query::<Postgres>(ROTATE_POSTGRES)
                     .bind(jobs.iter().map(|job| job.grant.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.client.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.generation).collect::<Vec<_>>())
@@ -205,7 +213,7 @@ impl Job for Rotation {
                     .bind(jobs.iter().map(|job| job.claims.as_ref().map(Json::text)).collect::<Vec<_>>())
                     .fetch_all(connection)
                     .await?;
-                Ok(by_place(jobs, rows))
+                by_place(jobs, &rows)
             }
             Connection::Sqlite(connection) => {
                 let list: Vec<_> = jobs
@@ -264,18 +272,18 @@ impl Job for LookUp {
         let mut place = db.place(false).await?;
         match place.connection() {
             Connection::Postgres(connection) => {
-                let rows = sqlx::query_as::<Postgres, Nth<LiveGrant>>(LOOK_UP_POSTGRES)
+                let rows = sqlx::query::<Postgres>(LOOK_UP_POSTGRES)
                     .bind(jobs.iter().map(|job| job.grant.to_string()).collect::<Vec<_>>())
                     .bind(jobs.iter().map(|job| job.now.millis()).collect::<Vec<_>>())
                     .fetch_all(connection)
                     .await?;
-                Ok(by_place(jobs, rows))
+                by_place(jobs, &rows)
             }
             Connection::Sqlite(connection) => {
                 let list: Vec<_> =
                     jobs.iter().map(|job| serde_json::json!({ "id": job.grant.to_string(), "now": job.now })).collect();
-                let rows = sqlx::query_as::<Sqlite, Nth<LiveGrant>>(LOOK_UP_SQLITE);
-                Ok(by_place(jobs, rows.bind(Json(list)).fetch_all(connection).await?))
+                let rows = sqlx::query::<Sqlite>(LOOK_UP_SQLITE);
+                by_place(jobs, &rows.bind(Json(list)).fetch_all(connection).await?)
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::token::{Due, RefreshToken, TokenResponse};
 use crate::seal::Kind;
 use crate::store::client::Client;
-use crate::store::grant::Grant;
+use crate::store::grant::{self, Grant};
 use access_token::{Alone, Form, Of};
 
 /// How long tokens of this client live, by grant type: its own lifespans, else `ttl.*`.
@@ -38,6 +38,15 @@ pub fn access_token_life(app: &App, client: &Client, grant: GrantType) -> Durati
 pub fn refresh_expires_at(app: &App, client: &Client, grant: GrantType, now: Timestamp) -> Timestamp {
     let life = client.metadata().lifespan(grant, TokenKind::Refresh).or(app.config.ttl.refresh_token);
     now + life.unwrap_or(app.config.ttl.grant)
+}
+
+/// When all has ended that a code gives which is redeemed at this moment, and whose refresh token is used within a day.
+pub fn given_until(app: &App, client: &Client, scope: &Scope, redeemed_at: Timestamp) -> Timestamp {
+    let access = redeemed_at + access_token_life(app, client, GrantType::AuthorizationCode);
+    match scope.wants_refresh() && client.metadata().may_use(GrantType::RefreshToken) {
+        true => access.max(refresh_expires_at(app, client, GrantType::AuthorizationCode, redeemed_at) + grant::SLACK),
+        false => access,
+    }
 }
 
 /// What a client's tokens are made with. To be had before anything is spent: what can not be had (the database is away, the

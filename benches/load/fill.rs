@@ -10,6 +10,7 @@ use hydrant::id::{GrantId, SessionId, Subject};
 use hydrant::oauth::acr;
 use hydrant::store::db::Json;
 use hydrant::store::decision::ConsentRecord;
+use hydrant::store::grant::SLACK;
 use sqlx::postgres::{PgPool, PgPoolCopyExt as _};
 
 use crate::browser::REDIRECT_URI;
@@ -30,6 +31,8 @@ const DAY: Duration = Duration::from_hours(24);
 /// The server's defaults (`ttl.*`).
 const MONTH: Duration = Duration::from_hours(720);
 const YEAR: Duration = Duration::from_hours(8760);
+const TO_SIGN_IN: Duration = Duration::from_mins(30);
+const TO_REDEEM: Duration = Duration::from_mins(10);
 
 /// How many.
 #[derive(Clone, Copy, Debug, Default)]
@@ -161,7 +164,7 @@ async fn grants(pool: &PgPool, fill: Fill, people: &[Subject]) -> Result<Filled>
         .copy_in_raw(
             "COPY grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce, \
              redirect_uri, code_challenge, code_failures, created_at, ends_at, consent, code_expires_at, \
-             code_redeemed_at, refresh_generation, refreshed_at, refresh_expires_at, expires_at) FROM STDIN",
+             unredeemed_until, code_redeemed_at, refresh_generation, refreshed_at, refresh_expires_at, expires_at) FROM STDIN",
         )
         .await?;
     let mut sessions = pool
@@ -259,16 +262,19 @@ fn line(lines: &mut String, line: &Line<'_>) -> Result<()> {
     }
     if matches!(kind, Kind::Code { .. }) {
         // As young ones are, but that they wait for as long as it takes to measure.
-        let code_ends = (*now + DAY).millis();
-        writeln!(lines, "{code_ends}\t\\N\t0\t\\N\t{code_ends}\t{code_ends}")?;
+        let code_ends = *now + DAY;
+        let (waits, swept) = (code_ends + TO_SIGN_IN, (code_ends + MONTH + SLACK).min(ends));
+        let [code_ends, waits, swept] = [code_ends, waits, swept].map(Timestamp::millis);
+        writeln!(lines, "{code_ends}\t{waits}\t\\N\t0\t\\N\t{code_ends}\t{swept}")?;
         return Ok(());
     }
     let refresh_ends = *refreshed + MONTH;
-    let swept = (refresh_ends + DAY).min(ends);
+    let swept = (refresh_ends + SLACK).min(ends);
     writeln!(
         lines,
-        "{}\t{}\t{generation}\t{}\t{}\t{}",
-        (*created + Duration::from_mins(10)).millis(),
+        "{}\t{}\t{}\t{generation}\t{}\t{}\t{}",
+        (*created + TO_REDEEM).millis(),
+        (*created + TO_REDEEM + TO_SIGN_IN).millis(),
         (*created + Duration::from_secs(1)).millis(),
         refreshed.millis(),
         refresh_ends.millis(),

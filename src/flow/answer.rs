@@ -61,6 +61,13 @@ pub(super) async fn finish(
         false => None,
     };
     let ttl = &app.config.ttl;
+    let (code_expires_at, ends_at) = (now + ttl.auth_code, now + ttl.grant);
+    // Until then the flow's verifiers could be replayed, or what is given at once is good.
+    let at_least = now + (ttl.auth_code + ttl.login_consent_request).max(issue::front_channel_life(app, client, kind));
+    let expires_at = match kind.gives_code() {
+        true => at_least.max(ends_at.min(issue::given_until(app, client, &scope, code_expires_at))),
+        false => at_least,
+    };
     let grant = NewGrant {
         id: flow.id,
         client_id: flow.request.client_id.clone(),
@@ -81,10 +88,11 @@ pub(super) async fn finish(
         redirect_uri: flow.request.redirect_uri.clone(),
         code_challenge: flow.request.code_challenge.as_ref().map(|challenge| challenge.as_str().to_owned()),
         has_code: kind.gives_code(),
-        code_expires_at: now + ttl.auth_code,
+        code_expires_at,
         created_at: client.issues_at(now),
-        ends_at: now + ttl.grant,
-        expires_at: now + (ttl.auth_code + ttl.login_consent_request).max(issue::front_channel_life(app, client, kind)),
+        ends_at,
+        unredeemed_until: kind.gives_code().then_some(at_least),
+        expires_at,
     };
     // Made before it is inserted: a grant whose code or tokens could not be made would be of no use to anybody.
     let answer = async {

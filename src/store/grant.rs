@@ -3,6 +3,8 @@
 mod lanes;
 mod revocation;
 
+use std::time::Duration;
+
 pub use lanes::Lanes;
 use serde_json::{Map, Value};
 
@@ -91,6 +93,9 @@ impl LiveGrant {
     }
 }
 
+/// How much later than it needs a row's end is set, so that what happens within a day does not move it.
+pub const SLACK: Duration = Duration::from_hours(24);
+
 /// A new grant, with its code if it has one.
 #[derive(Clone, Debug)]
 pub struct NewGrant {
@@ -122,7 +127,10 @@ pub struct NewGrant {
     pub created_at: Timestamp,
     pub ends_at: Timestamp,
     /// When the row may be swept if the code is never redeemed: not before the flow's verifiers have expired, because
-    /// the row is what keeps a flow from ending twice.
+    /// the row is what keeps a flow from ending twice. `None`: there is no code.
+    pub unredeemed_until: Option<Timestamp>,
+    /// When it may be swept in any case: as if the code were redeemed at its last moment, and its refresh token used
+    /// `SLACK` later. A redemption that does not change it touches no index, which is far cheaper (a heap-only tuple).
     pub expires_at: Timestamp,
 }
 
@@ -196,14 +204,14 @@ macro_rules! insert {
         "INSERT INTO grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce,
                     redirect_uri, code_challenge, code_expires_at, code_failures, refresh_generation,
                     refresh_expires_at, created_at, ends_at, expires_at, claims_requested, code_redeemed_at, claims,
-                    consent, seen_as)
+                    consent, seen_as, unredeemed_until)
              SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT),
                     CAST($6 AS TEXT), CAST($7 AS BIGINT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
                     CAST($11 AS TEXT), CAST($12 AS TEXT), CAST($13 AS BIGINT), 0, 0,
                     CASE WHEN CAST($17 AS BOOLEAN) THEN CAST($13 AS BIGINT) END,
                     CAST($18 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT), CAST($19 AS TEXT),
                     CASE WHEN CAST($20 AS BOOLEAN) THEN NULL ELSE CAST($14 AS BIGINT) END, CAST($21 AS TEXT),
-                    CAST($22 AS TEXT), CAST($23 AS TEXT)
+                    CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS BIGINT)
               WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.id = $4 AND s.subject = $3 AND s.authenticated_at = CAST($7 AS BIGINT)
                                  AND s.expires_at > CAST($14 AS BIGINT))
              ON CONFLICT (id) DO NOTHING",
@@ -230,6 +238,7 @@ macro_rules! insert {
             $new.claims.as_ref().map(Json),
             $new.consent.as_ref().map(Json),
             $new.seen_as.as_ref(),
+            $new.unredeemed_until,
         )
     };
 }

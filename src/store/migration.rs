@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "trusted_issuers", include_str!("../../migrations/0006_trusted_issuers.sql")),
     (7, "logout", include_str!("../../migrations/0007_logout.sql")),
     (8, "events", include_str!("../../migrations/0008_events.sql")),
+    (9, "unredeemed_codes", include_str!("../../migrations/0009_unredeemed_codes.sql")),
 ];
 
 /// How the schema of a database stands to ours.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hydrant::clock::Timestamp;
 
-use crate::support::{Authorize, Database, PASSWORD, Server};
+use crate::support::{Authorize, Database, PASSWORD, Server, VERIFIER};
 
 async fn sweep(server: &Server) -> u64 {
     server.app().store.sweep(server.clock.now()).await.unwrap()
@@ -72,6 +72,111 @@ async fn an_unused_code_leaves() {
     sweep(&server).await;
     assert_eq!(server.database.count("grants").await, 0);
     server.token(&code).await.assert_error(400, "invalid_grant");
+}
+
+/// The same where its client could have got a refresh token that lasts for a month.
+#[tokio::test]
+async fn an_unused_code_for_a_refresh_token_leaves_no_later() {
+    let server = Server::start().await;
+    let ask = Authorize::web().set("scope", "openid offline");
+    let unused = server.code_for(&ask).await;
+    let tokens = server.token(&server.code_for(&ask).await).await.tokens();
+    for (minutes, left) in [(39, 2), (2, 1)] {
+        server.pass(minutes * 60);
+        sweep(&server).await;
+        assert_eq!(server.database.count("grants").await, left);
+    }
+    server.token(&unused).await.assert_error(400, "invalid_grant");
+    assert_eq!(server.refresh("web", tokens.refresh()).await.status, 200, "the other one was redeemed");
+}
+
+/// A code that nobody redeems does not take along what was given with it at the authorization endpoint.
+#[tokio::test]
+async fn an_unused_code_leaves_after_the_token_beside_it() {
+    let server = Server::with_every_response_type().await;
+    let ask = Authorize::of("front", "https://rp.example/cb").set("response_type", "code token");
+    let response = server.browser().journey(&ask, "alice").await.response();
+    for (minutes, is_good) in [(59, true), (2, false)] {
+        server.pass(minutes * 60);
+        sweep(&server).await;
+        assert_eq!(server.introspect(&response["access_token"]).await.active, is_good);
+        assert_eq!(server.database.count("grants").await, i64::from(is_good));
+    }
+    server
+        .redeem("front", &response["code"], "https://rp.example/cb", Some(VERIFIER))
+        .await
+        .assert_error(400, "invalid_grant");
+}
+
+/// What a code and the refreshes of a day change has no index: neither moves the row's end.
+#[tokio::test]
+async fn a_row_keeps_its_end_while_it_is_late_enough() {
+    let server = Server::start().await;
+    for scope in ["openid", "openid offline"] {
+        let ends = async || server.database.column("SELECT CAST(max(expires_at) AS TEXT) FROM grants").await.remove(0);
+        let code = server.code_for(&Authorize::web().set("scope", scope)).await;
+        let inserted = ends().await;
+        server.pass(9 * 60 + 59);
+        let tokens = server.token(&code).await.tokens();
+        assert_eq!(ends().await, inserted, "{scope}");
+        if scope != "openid" {
+            server.pass(86_399);
+            let tokens = server.refresh("web", tokens.refresh()).await.tokens();
+            assert_eq!(ends().await, inserted);
+            server.pass(602);
+            server.refresh("web", tokens.refresh()).await.tokens();
+            assert_ne!(ends().await, inserted, "then it does");
+        }
+    }
+}
+
+/// Lifetimes that were made longer while a code waited count when it is redeemed.
+#[tokio::test]
+async fn a_row_lasts_as_long_as_the_tokens_that_were_given() {
+    let database = Database::new().await;
+    let short = Server::on(database.clone(), hydrant::clock::Clock::manual(), |config| {
+        config.ttl.access_token = std::time::Duration::from_mins(1);
+        config.ttl.refresh_token = Some(std::time::Duration::from_mins(1));
+    })
+    .await;
+    let long = Server::on(database, short.clock.clone(), |_| {}).await;
+    let codes =
+        [short.code_for(&Authorize::web()).await, short.code_for(&Authorize::web().set("scope", "offline")).await];
+    let access = long.token(&codes[0]).await.tokens();
+    let refresh = long.token(&codes[1]).await.tokens();
+    long.pass(3599);
+    sweep(&long).await;
+    assert!(long.introspect(&access.access_token).await.active);
+    long.pass(30 * 86_400 - 3600);
+    sweep(&long).await;
+    assert_eq!(long.refresh("web", refresh.refresh()).await.status, 200);
+}
+
+/// The walk along what may have been left unredeemed is made in stretches, reaches the end, and takes nothing else; a
+/// process that begins anew looks a day back.
+#[tokio::test]
+async fn unused_codes_among_many_leave() {
+    let database = Database::new().await;
+    let server = Server::on(database.clone(), hydrant::clock::Clock::manual(), |_| {}).await;
+    server.code_for(&Authorize::web().set("scope", "openid offline")).await;
+    let columns = "client_id, subject, session_id, scope, audience, authenticated_at, amr, code_expires_at, \
+                   code_failures, refresh_generation, created_at, ends_at, expires_at, unredeemed_until";
+    for (bit, letter) in ('a'..='m').enumerate() {
+        let double = format!("INSERT INTO grants (id, {columns}) SELECT id || '{letter}', {columns} FROM grants");
+        assert_eq!(database.execute(&double).await, 1 << bit);
+    }
+    database.execute("UPDATE grants SET unredeemed_until = unredeemed_until + length(id)").await;
+    let redeemed =
+        database.execute("UPDATE grants SET code_redeemed_at = 1 WHERE id LIKE '%h%k%' OR id LIKE '%i'").await;
+    server.pass(12 * 3600);
+    let anew = Server::on(database.clone(), server.clock.clone(), |_| {}).await;
+    let swept = sweep(&anew).await;
+    let left = i64::try_from(redeemed).unwrap();
+    assert!(left > 1000 && swept > 1000);
+    assert_eq!(
+        (database.count("grants").await, database.count("grants WHERE code_redeemed_at IS NULL").await),
+        (left, 0)
+    );
 }
 
 /// A grant that is refreshed lives on; its earlier refresh tokens are still known as used.

@@ -8,10 +8,12 @@ mod refresh_token;
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::config::ScopeStrategy;
 use crate::id::GrantId;
 use crate::issue::{self, Narrowed, Tools};
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
+use crate::oauth::scope::{self, Scope};
 use crate::oauth::session_claims::SessionClaims;
 use crate::oauth::token::TokenResponse;
 use crate::oauth::{ErrorCode, Result};
@@ -45,6 +47,27 @@ async fn narrowed_audience(
         return Err(ErrorCode::InvalidTarget.because("A resource is not one of those that were granted."));
     }
     Ok(Some(asked))
+}
+
+/// The scope that a client may have at present.
+struct Registered {
+    strategy: ScopeStrategy,
+    scope: Scope,
+}
+
+impl Registered {
+    fn of(app: &App, client: &Client) -> Self {
+        Self { strategy: app.config.strategies.scope, scope: client.metadata().scope(&app.config.oidc.default_scope) }
+    }
+
+    fn allows(&self, granted: &Scope) -> bool {
+        scope::allowed(self.strategy, &self.scope, granted)
+    }
+
+    /// In refresh tokens: what their grant's scope was compared with.
+    fn digest(&self) -> u64 {
+        scope::digest(self.strategy, &self.scope)
+    }
 }
 
 /// A request that token hooks are asked about before what it presents is spent.

@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result, anyhow};
 use hydrant::app::App;
 use hydrant::clock::Clock;
 use hydrant::config::Config;
-use hydrant::id::{GrantId, TokenId};
+use hydrant::id::{ClientId, GrantId, TokenId};
 use hydrant::keys::Live;
+use hydrant::oauth::scope;
 use hydrant::oauth::token::{AccessToken, Code, Due, RefreshToken};
 use hydrant::seal::Kind;
 
@@ -67,15 +68,22 @@ impl Touch {
     }
 }
 
+/// The server's keys, and what its refresh tokens of the client `web` say of their scope.
+#[derive(Clone)]
+struct Seals {
+    keys: Arc<Live>,
+    compared: u64,
+}
+
 /// Grants to use, and what seals their tokens.
 struct Stock {
-    keys: Arc<Live>,
+    seals: Seals,
     filled: Filled,
     refresh_tokens: Vec<String>,
 }
 
 pub async fn measure(plan: &Plan, extent: &Extent, bench: &mut Bench, rows: &[Row]) -> Result<Scale> {
-    let keys = keys(&extent.config).await?;
+    let seals = seals(&extent.config).await?;
     let seconds = (plan.time.as_secs_f64() + 0.8) * crate::drive::count(plan.rounds) * 1.15;
     let spare_for = |endpoint, otherwise| {
         let wanted = (seconds * reached(rows, endpoint, otherwise)).clamp(1000.0, MOST_SPARE);
@@ -91,12 +99,12 @@ pub async fn measure(plan: &Plan, extent: &Extent, bench: &mut Bench, rows: &[Ro
     let stage = |grants, spare| Fill { grants, spare, sample: SAMPLE };
 
     let mut few = Vec::new();
-    let (mut stock, _) = stocked(bench, &keys, stage(extent.few, Spare::default())).await?;
+    let (mut stock, _) = stocked(bench, &seals, stage(extent.few, Spare::default())).await?;
     few.extend(rounds(plan, bench, &mut stock, &Touch::AGAIN).await?);
-    let (mut stock, _) = stocked(bench, &keys, stage(extent.few, spare)).await?;
+    let (mut stock, _) = stocked(bench, &seals, stage(extent.few, spare)).await?;
     few.extend(rounds(plan, bench, &mut stock, &Touch::ONCE).await?);
 
-    let (mut stock, took) = stocked(bench, &keys, stage(extent.many, spare)).await?;
+    let (mut stock, took) = stocked(bench, &seals, stage(extent.many, spare)).await?;
     let bytes = bench.meter.database.bytes().await?;
     let mut many = rounds(plan, bench, &mut stock, &Touch::AGAIN).await?;
     many.extend(rounds(plan, bench, &mut stock, &Touch::ONCE).await?);
@@ -105,15 +113,15 @@ pub async fn measure(plan: &Plan, extent: &Extent, bench: &mut Bench, rows: &[Ro
     Ok(Scale { few: extent.few, many: extent.many, spare: spare.all(), seconds: took.as_secs_f64(), bytes, rows })
 }
 
-async fn stocked(bench: &mut Bench, keys: &Arc<Live>, what: Fill) -> Result<(Stock, Duration)> {
+async fn stocked(bench: &mut Bench, seals: &Seals, what: Fill) -> Result<(Stock, Duration)> {
     eprintln!("filling the database with {} grants, and {} to spend", what.grants, what.spare.all());
     let filled = fill(&bench.meter.database, what).await.context("filling the database")?;
     bench.sign_in().await?;
     let took = filled.took;
     eprintln!("filled in {:.0} s", took.as_secs_f64());
-    let refresh = |(grant, generation): &(GrantId, i64)| refresh_token(keys, *grant, *generation);
+    let refresh = |(grant, generation): &(GrantId, i64)| refresh_token(seals, *grant, *generation);
     let refresh_tokens = filled.offline.iter().map(refresh).collect();
-    Ok((Stock { keys: Arc::clone(keys), filled, refresh_tokens }, took))
+    Ok((Stock { seals: seals.clone(), filled, refresh_tokens }, took))
 }
 
 async fn rounds(
@@ -140,7 +148,7 @@ async fn once(plan: &Plan, bench: &mut Bench, stock: &mut Stock, touch: Touch, l
     let setting = Arc::clone(&bench.setting);
     let (pages, web) = (&setting.pages, &setting.web);
     let (connections, pace) = (plan.connections, Pace::Closed(plan.time));
-    let Stock { keys, filled, refresh_tokens } = stock;
+    let Stock { seals: Seals { keys, .. }, filled, refresh_tokens } = stock;
     let repeat = async |at: &Site, requests: Vec<Vec<u8>>, body: &'static str| {
         let loads = Repeat::many(connections, requests, Expect::Body(body));
         anyhow::Ok(drive(&bench.meter, &[at], pace, loads).await?.0)
@@ -184,15 +192,18 @@ fn share<T>(all: &mut Vec<T>, parts: usize) -> Vec<T> {
     all.split_off(all.len() - all.len() / parts)
 }
 
-/// The server's keys, opened as it opens them.
-async fn keys(file: &Path) -> Result<Arc<Live>> {
+/// Opened as the server opens them.
+async fn seals(file: &Path) -> Result<Seals> {
     let loaded = Config::load(Some(file), &|_| None, false);
     let config = loaded.map_err(|problems| anyhow!("{}: {problems:?}", file.display()))?.config;
+    let (strategy, default_scope) = (config.strategies.scope, config.oidc.default_scope.clone());
     let app = App::open(config, Clock::System).await?;
     app.keys.load(&app.store, app.clock.now()).await?;
-    let live = app.keys.live().map_err(|error| anyhow!("{error}"))?;
+    let keys = app.keys.live().map_err(|error| anyhow!("{error}"))?;
+    let client = app.store.client(&ClientId::new("web")).await?.context("the client web is not there")?;
+    let compared = scope::digest(strategy, &client.metadata().scope(&default_scope));
     app.store.close().await;
-    Ok(live)
+    Ok(Seals { keys, compared })
 }
 
 fn access_token(keys: &Live, (grant, generation): (GrantId, i64)) -> String {
@@ -209,9 +220,9 @@ fn access_token(keys: &Live, (grant, generation): (GrantId, i64)) -> String {
     keys.sealer.seal(Kind::AccessToken, &token)
 }
 
-fn refresh_token(keys: &Live, grant: GrantId, generation: i64) -> String {
-    let token = RefreshToken { grant, generation, due: Due::default(), compared: None };
-    keys.sealer.seal_same(Kind::RefreshToken, &token)
+fn refresh_token(seals: &Seals, grant: GrantId, generation: i64) -> String {
+    let token = RefreshToken { grant, generation, due: Due::default(), compared: Some(seals.compared) };
+    seals.keys.sealer.seal_same(Kind::RefreshToken, &token)
 }
 
 fn code(keys: &Live, grant: GrantId) -> String {

@@ -1,6 +1,6 @@
 //! The authorization code grant: RFC 6749 section 4.1.3, RFC 7636 section 4.6.
 
-use super::Hooked;
+use super::{Hooked, Registered};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::issue::{self, Narrowed, Tools};
@@ -61,7 +61,14 @@ pub async fn redeem(app: &App, client: &Client, form: &Params, id: &str) -> Resu
     }
     let redeemed = if may_fit { app.store.redeem_code(claim.clone()).await? } else { None };
     match redeemed {
-        Some(grant) => issue::tokens_of_grant(app, client, &tools, &grant, GrantType::AuthorizationCode, narrowed, now),
+        Some(grant) => {
+            // What the client has lost since the grant was made is for its first refresh to find.
+            let registered = Registered::of(app, client);
+            let compared =
+                (grant.refresh_expires_at.is_some() && registered.allows(&grant.scope)).then(|| registered.digest());
+            let tools = tools.having_compared(compared);
+            issue::tokens_of_grant(app, client, &tools, &grant, GrantType::AuthorizationCode, narrowed, now)
+        }
         None => {
             let row = app.store.grant(grant).await?;
             Err(refusal(app, row, &claim, malformed, now).await?)

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use super::Hooked;
+use super::{Hooked, Registered};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::issue::{self, Narrowed, Tools};
 use crate::oauth::client_metadata::GrantType;
 use crate::oauth::params::Params;
-use crate::oauth::scope::{self, Scope};
+use crate::oauth::scope::Scope;
 use crate::oauth::token::{RefreshToken, TokenResponse};
 use crate::oauth::{ErrorCode, Result};
 use crate::seal::Kind;
-use crate::secret::sha256;
 use crate::store::client::Client;
 use crate::store::grant::{Grant, Rotation};
 use crate::{token, token_hook};
@@ -29,18 +28,17 @@ pub async fn refresh(app: &App, client: &Client, form: &Params, id: &str) -> Res
     };
     let tools = Tools::of(app, client, grant, due, now).await?;
     let asked = form.get("scope").map(Scope::parse).transpose()?;
-    // A grant's scope and a client's registration were compared when the grant was made. They are compared again only
-    // where one may have changed (by another replica's clock, perhaps) or less is asked for; then, and before the token
-    // is spent.
-    let registered = registered_scope(app, client);
-    let is_compared = compared == Some(registered) || client.updated_at + SKEW < grant.made_at();
-    let mut compared = compared.filter(|_| is_compared);
-    if (asked.is_some() || !is_compared)
+    // A grant's scope and a client's registration were compared when the token was made. They are compared again only
+    // where the registration has changed or less is asked for; then, and before the token is spent.
+    let registered = Registered::of(app, client);
+    let digest = registered.digest();
+    let mut compared = compared.filter(|compared| *compared == digest);
+    if (asked.is_some() || compared.is_none())
         && let Some(row) = app.store.live_grant(grant, now).await?.filter(|row| row.client_id == client.id)
     {
-        check_scope(app, client, &row.scope, asked.as_ref())?;
+        check_scope(&registered, &row.scope, asked.as_ref())?;
         if asked.is_none() {
-            compared = Some(registered);
+            compared = Some(digest);
         }
     }
     let tools = tools.having_compared(compared);
@@ -84,20 +82,12 @@ pub async fn refresh(app: &App, client: &Client, form: &Params, id: &str) -> Res
     issue::tokens_of_grant(app, client, &tools, &row, GrantType::RefreshToken, narrowed, now)
 }
 
-/// Tells one registered scope, and the way to read it, from another.
-fn registered_scope(app: &App, client: &Client) -> u64 {
-    let registered = client.metadata().scope(&app.config.oidc.default_scope);
-    let digest = sha256(format!("{:?} {registered}", app.config.strategies.scope).as_bytes());
-    u64::from_le_bytes(std::array::from_fn(|at| digest[at]))
-}
-
 /// A scope may narrow, never widen; and what the client has lost since can not be refreshed. The token stays unspent.
-fn check_scope(app: &App, client: &Client, granted: &Scope, asked: Option<&Scope>) -> Result<()> {
+fn check_scope(registered: &Registered, granted: &Scope, asked: Option<&Scope>) -> Result<()> {
     if asked.is_some_and(|asked| !asked.is_subset_of(granted)) {
         return Err(ErrorCode::InvalidScope.because("The scope is wider than what was granted."));
     }
-    let registered = client.metadata().scope(&app.config.oidc.default_scope);
-    if !scope::allowed(app.config.strategies.scope, &registered, asked.unwrap_or(granted)) {
+    if !registered.allows(asked.unwrap_or(granted)) {
         return Err(ErrorCode::InvalidScope.because("The client may no longer have one of the granted scopes."));
     }
     Ok(())

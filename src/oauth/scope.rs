@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::config::ScopeStrategy;
 use crate::oauth::{ErrorCode, Result};
+use crate::secret::sha256;
 
 /// In bytes. With [`MAX_VALUES`] it bounds every comparison of two scopes.
 const MAX_BYTES: usize = 4096;
@@ -118,6 +119,12 @@ pub fn allowed(strategy: ScopeStrategy, registered: &Scope, requested: &Scope) -
             requested.iter().all(|value| registered.iter().any(|own| is_at_or_below(own, value)))
         }
     }
+}
+
+/// Tells one registered scope, and the way to read it, from another.
+pub fn digest(strategy: ScopeStrategy, registered: &Scope) -> u64 {
+    let digest = sha256(format!("{strategy:?} {registered}").as_bytes());
+    u64::from_le_bytes(std::array::from_fn(|at| digest[at]))
 }
 
 /// Segments are parted by dots. `*` stands for one segment, as the last one for all that follow; no segment that it

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use hydrant::clock::Clock;
+use hydrant::config::ScopeStrategy;
 use serde_json::json;
 
-use crate::support::{Authorize, Server, Tokens, VERIFIER};
+use crate::support::{Authorize, Database, Server, Tokens, VERIFIER};
 
 const OFFLINE: &str = "openid offline profile email";
 
@@ -185,6 +187,27 @@ async fn rt_13_what_the_client_has_lost_can_not_be_refreshed() {
     // A part that it still has, it may have.
     server.change_client("web", |client| client["scope"] = json!("openid offline")).await;
     assert_eq!(narrowed(&server, second.refresh(), "openid").await.tokens().scope, "openid");
+}
+
+/// The same where the operator reads registered scopes more narrowly now: the first refresh and the later ones.
+#[tokio::test]
+async fn rt_13_what_the_configuration_has_taken_can_not_be_refreshed() {
+    let database = Database::new().await;
+    let wildcard = Server::on(database.clone(), Clock::manual(), |config| {
+        config.strategies.scope = ScopeStrategy::Wildcard;
+    })
+    .await;
+    wildcard.change_client("web", |client| client["scope"] = json!("openid offline photos.*")).await;
+    wildcard.pass(3600);
+    let mut tokens = wildcard.tokens_with("openid offline photos.read").await;
+    let exact = Server::on(database, wildcard.clock.clone(), |config| {
+        config.strategies.scope = ScopeStrategy::Exact;
+    })
+    .await;
+    for _ in 0..2 {
+        exact.refresh("web", tokens.refresh()).await.assert_error(400, "invalid_scope");
+        tokens = wildcard.refresh("web", tokens.refresh()).await.tokens();
+    }
 }
 
 /// A disabled person has no live tokens (RT-15), nor a deleted one.

@@ -51,6 +51,7 @@ struct Shared {
     keys_changed: Notify,
     logout_tokens_due: Notify,
     event_ids: Arc<EventIds>,
+    unredeemed: sweep::Unredeemed,
     /// All connections there are.
     all: Mutex<Vec<Db>>,
 }
@@ -72,6 +73,7 @@ impl Store {
             keys_changed: Notify::new(),
             logout_tokens_due: Notify::new(),
             event_ids: Arc::default(),
+            unredeemed: sweep::Unredeemed::default(),
             all: Mutex::new(vec![db.clone()]),
         };
         let store = Self(Arc::new(Inner { lanes: grant::Lanes::start(&db), db, shared: Arc::new(shared) }), None);

@@ -78,7 +78,6 @@ impl Aside {
         let id = state.next;
         state.next += 1;
         state.waiting.push_back(Job { id, work });
-        let place = Place { queue: &self.queue, id };
         if state.waiting.len() <= state.idle {
             self.queue.given.notify_one();
         } else if state.threads < self.most {
@@ -88,12 +87,14 @@ impl Aside {
                 // The others will do it, if there are any.
                 Err(_) if state.threads > 0 => {}
                 Err(error) => {
+                    let left = state.waiting.pop_back();
                     drop(state);
+                    drop(left);
                     return Err(error);
                 }
             }
         }
-        Ok(place)
+        Ok(Place { queue: &self.queue, id })
     }
 }
 

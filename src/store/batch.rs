@@ -19,7 +19,7 @@ const QUEUE: usize = 4096;
 const GROUP: usize = 256;
 /// Statements of a lane that may be under way at once, and how many requests have to wait for one that begins while another
 /// is: while that waits for the disk, the cores have something to do; with fewer, a commit of their own costs more than
-/// the wait.
+/// the wait. It leaves a connection for everybody else.
 const UNDER_WAY: usize = 2;
 const ENOUGH: usize = 16;
 
@@ -76,7 +76,7 @@ async fn drive_at_once<J: Job>(db: &Db, mut waiting: mpsc::Receiver<Waiting<J>>,
     let mut under_way = FuturesUnordered::new();
     let mut is_open = true;
     while is_open || !arrived.is_empty() || !under_way.is_empty() {
-        let may_begin = under_way.is_empty() || (under_way.len() < most && arrived.len() >= ENOUGH);
+        let may_begin = under_way.is_empty() || (under_way.len() < most && arrived.len() >= ENOUGH && db.spare() > 1);
         if may_begin && !arrived.is_empty() {
             arrived.retain(|waiting: &Waiting<J>| !waiting.reply.is_closed());
             let mut rows = HashSet::new();

@@ -226,6 +226,12 @@ impl Db {
         }
     }
 
+    /// Connections that nobody has at the moment.
+    pub fn spare(&self) -> u32 {
+        let (open, idle) = self.connections();
+        self.max_connections().saturating_sub(open) + idle
+    }
+
     pub fn max_connections(&self) -> u32 {
         match self {
             Self::Postgres(pool) => pool.options().get_max_connections(),

@@ -11,7 +11,7 @@ use super::db::{Db, Error, Result};
 use super::{Inner, Store, grant};
 use crate::config;
 
-/// Threads that write in the same lanes. A lane is one connection at work: many threads would wait for it.
+/// Threads that write in the same lanes. A lane is two connections at work at most: many threads would wait for them.
 const WRITE_TOGETHER: usize = 4;
 
 impl Store {

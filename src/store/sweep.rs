@@ -14,12 +14,15 @@ const BATCH: i64 = 1000;
 /// Rows that one statement looks at, most of which stay.
 const STRETCH: i64 = 5_000;
 
+/// Between two batches: most of the time belongs to others.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// How far back a process looks that has just begun. What was left unredeemed while none was running for longer than that
 /// goes at its `expires_at`.
 const BEFORE_THE_START: Duration = Duration::from_hours(24);
 
-/// Up to where this process has looked for codes that nobody redeemed, along `grants.unredeemed_until`: each grant is looked
-/// at once, when its code is as good as forgotten.
+/// Up to where this process has looked for codes that nobody redeemed, along `grants.unredeemed_until`: it looks at each
+/// grant once, when its code is as good as forgotten.
 pub struct Unredeemed(AtomicI64);
 
 impl Default for Unredeemed {
@@ -30,11 +33,14 @@ impl Default for Unredeemed {
 
 impl Unredeemed {
     fn from(&self, now: Timestamp) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed)).max(now - BEFORE_THE_START)
+        let went_to = Timestamp::from_millis(self.0.load(Ordering::Relaxed));
+        let earliest = now - BEFORE_THE_START;
+        // Where the clock was ahead, and was set right.
+        if went_to > now { earliest } else { went_to.max(earliest) }
     }
 
     fn went_to(&self, to: Timestamp) {
-        self.0.fetch_max(to.millis(), Ordering::Relaxed);
+        self.0.store(to.millis(), Ordering::Relaxed);
     }
 }
 
@@ -49,7 +55,7 @@ impl Store {
             if batch.is_last() {
                 return Ok(swept);
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

@@ -152,6 +152,32 @@ async fn a_row_lasts_as_long_as_the_tokens_that_were_given() {
     assert_eq!(long.refresh("web", refresh.refresh()).await.status, 200);
 }
 
+/// What was foreseen and not given keeps no row.
+#[tokio::test]
+async fn a_row_goes_with_the_tokens_that_were_given() {
+    let server = Server::start().await;
+    let code = server.code_for(&Authorize::web().set("scope", "openid offline")).await;
+    server.change_client("web", |client| client["grant_types"] = serde_json::json!(["authorization_code"])).await;
+    let tokens = server.token(&code).await.tokens();
+    assert_eq!(tokens.refresh_token, None);
+    for (seconds, left) in [(3599, 1), (1, 0)] {
+        server.pass(seconds);
+        sweep(&server).await;
+        assert_eq!(server.database.count("grants").await, left);
+    }
+}
+
+/// A sweep by a clock that was ahead does not keep later ones from what it has passed by.
+#[tokio::test]
+async fn a_clock_that_was_ahead_leaves_no_code() {
+    let server = Server::start().await;
+    server.app().store.sweep(server.clock.now() + std::time::Duration::from_hours(5)).await.unwrap();
+    server.code_for(&Authorize::web().set("scope", "openid offline")).await;
+    server.pass(41 * 60);
+    sweep(&server).await;
+    assert_eq!(server.database.count("grants").await, 0);
+}
+
 /// The walk along what may have been left unredeemed is made in stretches, reaches the end, and takes nothing else; a
 /// process that begins anew looks a day back.
 #[tokio::test]

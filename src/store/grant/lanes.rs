@@ -72,15 +72,18 @@ fn by_id<J: Job>(jobs: &[J], rows: Vec<Grant>) -> Vec<Option<Grant>> {
 
 /// The row never goes before it would have gone unredeemed: until the flow's verifiers have expired it is what keeps the
 /// flow from ending in a second code. Its `expires_at`, which has an index, is changed only where what it was inserted
-/// with is too early, because lifetimes were made longer meanwhile.
+/// with is too early, because lifetimes were made longer meanwhile, or far too late, because the client has lost its
+/// refresh tokens.
 const REDEEM_POSTGRES: &str = "
 UPDATE grants AS g
    SET code_redeemed_at = x.now, refresh_generation = 1, refreshed_at = x.now, claims = COALESCE(x.claims, g.claims),
        refresh_expires_at = CASE WHEN g.refresh_expires_at IS NOT NULL AND x.refresh_expires_at IS NOT NULL
                                  THEN LEAST(x.refresh_expires_at, g.ends_at) END,
-       expires_at = GREATEST(g.expires_at, LEAST(g.ends_at,
-                        CASE WHEN g.refresh_expires_at IS NULL OR x.refresh_expires_at IS NULL THEN x.expires_at
-                             ELSE GREATEST(x.refresh_expires_at + 86400000, x.expires_at) END))
+       expires_at = CASE WHEN x.refresh_expires_at IS NULL AND g.expires_at > x.expires_at + 86400000
+                         THEN GREATEST(COALESCE(g.unredeemed_until, g.expires_at), LEAST(g.ends_at, x.expires_at))
+                         ELSE GREATEST(g.expires_at, LEAST(g.ends_at,
+                             CASE WHEN g.refresh_expires_at IS NULL OR x.refresh_expires_at IS NULL THEN x.expires_at
+                                  ELSE GREATEST(x.refresh_expires_at + 86400000, x.expires_at) END)) END
   FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[], $6::BIGINT[], $7::BIGINT[], $8::TEXT[]) WITH ORDINALITY
        AS x (id, client_id, redirect_uri, challenge, refresh_expires_at, expires_at, now, claims, nth)
  WHERE g.id = x.id AND g.client_id = x.client_id
@@ -98,9 +101,11 @@ UPDATE grants AS g
    SET code_redeemed_at = x.now, refresh_generation = 1, refreshed_at = x.now, claims = COALESCE(x.claims, g.claims),
        refresh_expires_at = CASE WHEN g.refresh_expires_at IS NOT NULL AND x.refresh_expires_at IS NOT NULL
                                  THEN min(x.refresh_expires_at, g.ends_at) END,
-       expires_at = max(g.expires_at, min(g.ends_at,
-                        CASE WHEN g.refresh_expires_at IS NULL OR x.refresh_expires_at IS NULL THEN x.expires_at
-                             ELSE max(x.refresh_expires_at + 86400000, x.expires_at) END))
+       expires_at = CASE WHEN x.refresh_expires_at IS NULL AND g.expires_at > x.expires_at + 86400000
+                         THEN max(COALESCE(g.unredeemed_until, g.expires_at), min(g.ends_at, x.expires_at))
+                         ELSE max(g.expires_at, min(g.ends_at,
+                             CASE WHEN g.refresh_expires_at IS NULL OR x.refresh_expires_at IS NULL THEN x.expires_at
+                                  ELSE max(x.refresh_expires_at + 86400000, x.expires_at) END)) END
   FROM (SELECT value ->> 'id' AS id, value ->> 'client_id' AS client_id, value ->> 'redirect_uri' AS redirect_uri,
                value ->> 'challenge' AS challenge, value ->> 'refresh_expires_at' AS refresh_expires_at,
                value ->> 'expires_at' AS expires_at, value ->> 'now' AS now, value ->> 'claims' AS claims

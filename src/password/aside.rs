@@ -4,7 +4,6 @@
 //! sign-ins would take half of every core from them, and let each request wait for a time slice. So these give way.
 
 use std::collections::VecDeque;
-use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -69,11 +68,11 @@ impl Aside {
         let (reply, answer) = oneshot::channel();
         // Nobody may wait any more.
         let work = Box::new(move || drop(reply.send(work())));
-        let _place = self.give(work).map_err(|_| Failure::NoThread)?;
+        let _place = self.give(work)?;
         answer.await.map_err(|_| Failure::Panicked)
     }
 
-    fn give(&self, work: Box<dyn FnOnce() + Send>) -> io::Result<Place<'_>> {
+    fn give(&self, work: Box<dyn FnOnce() + Send>) -> Result<Place<'_>, Failure> {
         let mut state = self.queue.state();
         let id = state.next;
         state.next += 1;
@@ -86,11 +85,11 @@ impl Aside {
                 Ok(_) => state.threads += 1,
                 // The others will do it, if there are any.
                 Err(_) if state.threads > 0 => {}
-                Err(error) => {
+                Err(_) => {
                     let left = state.waiting.pop_back();
                     drop(state);
                     drop(left);
-                    return Err(error);
+                    return Err(Failure::NoThread);
                 }
             }
         }
@@ -161,6 +160,9 @@ mod tests {
 
     use super::*;
 
+    /// What takes longer never comes.
+    const LIMIT: Duration = Duration::from_secs(20);
+
     #[tokio::test]
     async fn the_thread_gives_way_and_nobody_else_does() {
         let nice = || rustix::process::getpriority_process(None).unwrap();
@@ -200,7 +202,7 @@ mod tests {
             })
             .collect();
         for one in all {
-            assert!(tokio::time::timeout(Duration::from_secs(20), one).await.unwrap().unwrap() < 3);
+            assert!(tokio::time::timeout(LIMIT, one).await.unwrap().unwrap() < 3);
         }
         assert_eq!(aside.queue.state().threads, 3);
     }
@@ -218,27 +220,30 @@ mod tests {
                 aside
                     .run(move || {
                         begun.send(()).unwrap();
-                        may_go_on.recv().unwrap();
+                        may_go_on.recv_timeout(LIMIT).unwrap();
                         done.fetch_add(1, Ordering::SeqCst)
                     })
                     .await
             }
         });
-        tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+        tokio::task::spawn_blocking(move || has_begun.recv_timeout(LIMIT).unwrap()).await.unwrap();
         let second = tokio::spawn({
             let (aside, done) = (Arc::clone(&aside), Arc::clone(&done));
             async move { aside.run(move || done.fetch_add(100, Ordering::SeqCst)).await }
         });
-        while aside.queue.state().waiting.is_empty() {
-            tokio::task::yield_now().await;
-        }
+        let waits = async {
+            while aside.queue.state().waiting.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LIMIT, waits).await.unwrap();
         for gone in [first, second] {
             gone.abort();
             assert!(gone.await.unwrap_err().is_cancelled());
         }
         assert!(aside.queue.state().waiting.is_empty());
         go_on.send(()).unwrap();
-        aside.run(|| ()).await.unwrap();
+        tokio::time::timeout(LIMIT, aside.run(|| ())).await.unwrap().unwrap();
         assert_eq!(done.load(Ordering::SeqCst), 1);
     }
 
@@ -248,7 +253,7 @@ mod tests {
         aside.run(|| ()).await.unwrap();
         let queue = Arc::downgrade(&aside.queue);
         drop(aside);
-        tokio::time::timeout(Duration::from_secs(20), async {
+        tokio::time::timeout(LIMIT, async {
             while queue.strong_count() > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }

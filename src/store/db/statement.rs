@@ -57,14 +57,16 @@ macro_rules! row {
         }
 
         impl $crate::store::db::Placed<$row> for $name {
-            fn places(row: &$row) -> sqlx::Result<Vec<usize>> {
-                Ok(vec![$(sqlx::ColumnIndex::index(&stringify!($field), row)?),*])
+            type Places = [usize; [$(stringify!($field)),*].len()];
+
+            fn places(row: &$row) -> sqlx::Result<Self::Places> {
+                Ok([$(sqlx::ColumnIndex::index(&stringify!($field), row)?),*])
             }
 
-            fn at(row: &$row, places: &[usize]) -> sqlx::Result<Self> {
+            fn at(row: &$row, places: &Self::Places) -> sqlx::Result<Self> {
                 use sqlx::Row as _;
-                let mut places = places.iter().copied();
-                Ok(Self { $($field: row.try_get(places.next().unwrap_or(usize::MAX))?,)* })
+                let [$($field),*] = *places;
+                Ok(Self { $($field: row.try_get($field)?,)* })
             }
         }
     };
@@ -73,9 +75,11 @@ pub(crate) use row;
 
 /// A row whose columns' places are looked up once for all rows of an answer: by name, which takes as long as reading them.
 pub trait Placed<R>: Sized {
-    fn places(row: &R) -> sqlx::Result<Vec<usize>>;
+    type Places;
 
-    fn at(row: &R, places: &[usize]) -> sqlx::Result<Self>;
+    fn places(row: &R) -> sqlx::Result<Self::Places>;
+
+    fn at(row: &R, places: &Self::Places) -> sqlx::Result<Self>;
 }
 
 #[cfg(test)]

@@ -164,7 +164,8 @@ async fn grants(pool: &PgPool, fill: Fill, people: &[Subject]) -> Result<Filled>
         .copy_in_raw(
             "COPY grants (id, client_id, subject, session_id, scope, audience, authenticated_at, acr, amr, nonce, \
              redirect_uri, code_challenge, code_failures, created_at, ends_at, consent, code_expires_at, \
-             unredeemed_until, code_redeemed_at, refresh_generation, refreshed_at, refresh_expires_at, expires_at) FROM STDIN",
+             unredeemed_until, code_redeemed_at, refresh_generation, refreshed_at, refresh_expires_at, expires_at) \
+             FROM STDIN",
         )
         .await?;
     let mut sessions = pool
